@@ -1,0 +1,46 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+FORECAST := runs/demo-forecasting
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint lock wheel clean
+
+help:  ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(READY)  ## make .venv with the exact versions of requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster on the demo data
+	$(BIN)/python apps/forecasting.py train data/forecasting/DEMO $(FORECAST) --config data/forecasting/demo.toml --overwrite
+	@echo; echo "The next steps, from the SavedModel:"
+	@$(BIN)/python apps/forecasting.py predict $(FORECAST) data/forecasting/DEMO | head -n 7
+
+test: $(READY) lint  ## lint, types and the tests that take under ten seconds
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(READY)  ## the slow tests
+	$(BIN)/python -m pytest -n 2 -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock:  ## resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
+	  --upgrade -o requirements.lock
+
+wheel: $(READY)  ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:  ## delete what was made
+	rm -rf .venv runs build dist *.egg-info

@@ -1,0 +1,6 @@
+"""Forecast time series."""
+
+from seqapps import cli
+
+if __name__ == "__main__":
+    cli.main("forecasting")

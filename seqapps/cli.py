@@ -1,0 +1,197 @@
+"""The command line: `seqapps TASK VERB …`, and the same for every script in `apps/`."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import seqapps
+from seqapps import config as config_module
+from seqapps.tasks import TASKS
+
+DONE, PROBLEM, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def console() -> None:
+    """The installed command `seqapps`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def main(task: str) -> None:
+    """A script in `apps/`: the command of one task."""
+    sys.exit(run([task, *sys.argv[1:]], program=Path(sys.argv[0]).name))
+
+
+def run(arguments: Sequence[str], program: str | None = None) -> int:
+    """Parse and carry out a command.
+
+    Args:
+        arguments: The words after the program's name; the first is the task.
+        program: Name of a script that stands for `seqapps TASK`.
+
+    Returns:
+        The exit code: 0 done, 1 a problem with data or a run, 2 usage.
+    """
+    parser = _parser(arguments[0] if program else None, program)
+    try:
+        words = parser.parse_args(list(arguments[1:] if program else arguments))
+    except SystemExit as stop:
+        return int(stop.code or DONE)
+    if program:
+        words.task = arguments[0]
+    try:
+        words.carry_out(words)
+    except (ValueError, FileNotFoundError, PermissionError, IsADirectoryError) as problem:
+        if os.environ.get("SEQAPPS_TRACEBACK"):
+            raise
+        print(f"{parser.prog}: {problem}", file=sys.stderr)
+        return PROBLEM
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: interrupted. A training goes on with --resume.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody to tell. Python would complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE
+
+
+def _parser(task: str | None, program: str | None) -> argparse.ArgumentParser:
+    about = "Recurrent networks for sequences: trained, judged beside honest baselines, and served."
+    parser = argparse.ArgumentParser(prog=program or "seqapps", description=about)
+    parser.add_argument("--version", action="version", version=f"seqapps {seqapps.__version__}")
+    if task:
+        _add_verbs(parser, task)
+        return parser
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", help=", ".join(TASKS))
+    for name in TASKS:
+        _add_verbs(tasks.add_parser(name, help=f"train, evaluate, predict, export: {name}"), name)
+    return parser
+
+
+def _add_verbs(parser: argparse.ArgumentParser, task: str) -> None:
+    task_config = import_module(f"seqapps.tasks.{task}.config")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, carry_out: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(carry_out=carry_out)
+        return added
+
+    train = verb("train", _train, "train a run: fit, export, verify, evaluate and report")
+    train.add_argument("data", metavar="DATA", help=task_config.DATA_HELP)
+    train.add_argument("out", metavar="OUT", help="folder of the run")
+    train.add_argument("--config", metavar="FILE", help="JSON or TOML file with options; flags win over it")
+    train.add_argument("--resume", action="store_true", help="go on with the run in OUT")
+    train.add_argument("--overwrite", action="store_true", help="replace the run in OUT")
+    config_module.add_flags(train.add_argument_group("options"), task_config.Config)  # type: ignore[arg-type]
+
+    evaluate = verb("evaluate", _evaluate, "measure a run on data, beside its baselines")
+    evaluate.add_argument("run", metavar="RUN")
+    evaluate.add_argument("data", metavar="DATA", help=task_config.DATA_HELP)
+    evaluate.add_argument("--split", choices=("test", "validation", "all"), default="test", help="part of DATA")
+    evaluate.add_argument("--baselines", choices=("none", "fast"), default="fast")
+    evaluate.add_argument("--output", metavar="FILE", help="also write the metrics there, as JSON")
+
+    predict = verb("predict", _predict, "answer for new data")
+    predict.add_argument("run", metavar="RUN")
+    predict.add_argument("input", metavar="INPUT", help="a file like the training data, or - for standard input")
+    predict.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
+    predict.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+
+    export = verb("export", _export, "put a run's SavedModel into a model folder, as its next version")
+    export.add_argument("run", metavar="RUN")
+    export.add_argument("directory", metavar="DIR")
+    export.add_argument("--version", type=int, metavar="N", help="version number; by default the next one")
+
+
+def _train(words: argparse.Namespace) -> None:
+    task_config = import_module(f"seqapps.tasks.{words.task}.config").Config
+    names = [field for field in vars(words) if field in task_config.__dataclass_fields__]
+    options: dict[str, Any] = {}
+    stored = Path(words.out) / "config.json"
+    for path in [Path(words.config)] if words.config else [stored] if words.resume and stored.is_file() else []:
+        options |= _without_task(path, words.task, task_config)
+    options |= {name: getattr(words, name) for name in names}
+    config = task_config(**options)
+    pipeline = _quiet_import(f"seqapps.tasks.{words.task}.pipeline")
+    pipeline.train(config, words.data, words.out, resume=words.resume, overwrite=words.overwrite)
+
+
+def _without_task(path: Path, task: str, task_config: Any) -> dict[str, Any]:
+    """The options of a config file; a run's own file also says its task, which must be this one."""
+    options = config_module.read_options(path, task_config)
+    stored = options.pop("task", task)
+    if stored != task:
+        raise ValueError(f"{path} belongs to the task {stored!r}, not to {task!r}.")
+    return options
+
+
+def _evaluate(words: argparse.Namespace) -> None:
+    run = _load(words)
+    metrics = run.evaluate(words.data, split=words.split, baselines=words.baselines)
+    print(import_module(f"seqapps.tasks.{words.task}.pipeline").summary(metrics))
+    if words.output:
+        import_module("seqapps.run_folder").write_json(words.output, metrics)
+
+
+def _predict(words: argparse.Namespace) -> None:
+    answers = _load(words).predict(sys.stdin if words.input == "-" else words.input)
+    if answers.attrs.get("warning"):
+        print(f"Warning: {answers.attrs['warning']}", file=sys.stderr)
+    floats = answers.select_dtypes("floating").columns
+    answers[floats] = answers[floats].map(lambda value: float(f"{value:.7g}"))  # what float32 can tell apart
+    if words.format == "csv":
+        text = answers.to_csv(index=False)
+    else:
+        text = answers.to_json(orient="records", lines=True, date_format="iso", force_ascii=False)
+    if words.output:
+        import_module("seqapps.run_folder").write_text(words.output, text)
+    else:
+        print(text, end="")
+
+
+def _export(words: argparse.Namespace) -> None:
+    export = _quiet_import("seqapps.export")
+    source = export.newest_version(Path(words.run) / "export")
+    print(f"Verified and written: {export.copy_version(source, words.directory, words.version)}")
+
+
+def _load(words: argparse.Namespace) -> Any:
+    run = _quiet_import("seqapps.served_run").load(words.run)
+    if run.task != words.task:
+        raise ValueError(f"{words.run!r} is a run of the task {run.task!r}, not of {words.task!r}.")
+    return run
+
+
+def _quiet_import(name: str) -> ModuleType:
+    """Import a module that needs TensorFlow, whose start-up messages no setting silences."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _standard_error_held_back():
+        module = import_module(name)
+        import_module("tensorflow").constant(0)  # the first operation looks for devices, and says so
+    return module
+
+
+@contextmanager
+def _standard_error_held_back() -> Iterator[None]:
+    """Keep what goes to file descriptor 2; show it only if the block fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

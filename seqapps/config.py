@@ -1,0 +1,240 @@
+"""Options of a task: one frozen dataclass whose fields are the command-line flags and the keys of `config.json`.
+
+Imports no TensorFlow, so that `--help` answers at once.
+"""
+
+import argparse
+import dataclasses
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from seqapps import checks
+
+CELL_NAMES = ("simple_rnn", "lstm", "gru")
+MERGE_MODES = ("concat", "sum", "ave", "mul")
+SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[str] = (),
+    minimum: float | None = None,
+    above: float | None = None,
+    fraction: bool = False,
+) -> Any:
+    """A field of a `TaskConfig`: its default, its line in `--help` and the values that it takes.
+
+    Args:
+        default: The value where none is given.
+        help: What the option does, with its unit.
+        choices: The names that it takes.
+        minimum: The least value of a number, or of every number of a list.
+        above: A bound that a number must lie above.
+        fraction: Whether numbers must lie in [0, 1).
+    """
+    limits = {"choices": tuple(choices), "minimum": minimum, "above": above, "fraction": fraction}
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """The options that every task shares. Values are checked when the config is made."""
+
+    validation_data: str | None = option(None, "file that validates, instead of a part of DATA")
+    test_data: str | None = option(None, "file that tests, instead of a part of DATA")
+    validation_fraction: float = option(0.1, "part of DATA that validates", fraction=True)
+    test_fraction: float = option(0.2, "part of DATA that tests", fraction=True)
+    cell: str = option("gru", "recurrent cell", choices=CELL_NAMES)
+    units: int | tuple[int, ...] = option(64, "width of every layer, or one width per layer: 64,32", minimum=1)
+    num_layers: int | None = option(None, "stacked layers; by default one per width", minimum=1)
+    bidirectional: bool = option(False, "also read the sequence from its end")
+    merge_mode: str = option("concat", "how the two directions are joined", choices=MERGE_MODES)
+    dropout: float = option(0.0, "part of the features dropped between layers and before the head", fraction=True)
+    recurrent_dropout: float = option(0.0, "part of the state dropped from step to step", fraction=True)
+    residual: bool = option(False, "add every layer's input to its output, from the second layer on")
+    epochs: int = option(30, "passes over the training data, at most", minimum=1)
+    max_minutes: float | None = option(None, "minutes of training, at most", above=0)
+    batch_size: int = option(64, "examples per step", minimum=1)
+    learning_rate: float = option(1e-3, "highest learning rate of Adam", above=0)
+    schedule: str = option("cosine", "course of the learning rate after the warm-up", choices=SCHEDULES)
+    warmup_steps: int = option(0, "steps over which the learning rate rises from 0", minimum=0)
+    weight_decay: float = option(0.0, "decoupled weight decay (AdamW)", minimum=0)
+    clip_norm: float | None = option(1.0, "limit on the gradient's norm over all weights; none for no limit", above=0)
+    patience: int | None = option(8, "epochs without improvement before training stops; none to go on", minimum=1)
+    seed: int = option(0, "seed of weights, order and dropout", minimum=0)
+    baselines: str = option("fast", "simple methods to compare with", choices=("none", "fast"))
+    initialize_from: str | None = option(None, "run of the same task whose weights are the start")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _coerced(getattr(self, field.name), field_type(type(self), field.name))
+            object.__setattr__(self, field.name, value)
+            _check_value(field.name, value, field_type(type(self), field.name), field.metadata)
+        _check_widths(self.units, self.num_layers)
+        if self.merge_mode != "concat" and not self.bidirectional:
+            advice = "Set bidirectional=True or leave merge_mode at its default."
+            checks.fail("merge_mode", "'concat' with bidirectional=False", self.merge_mode, advice)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """One width per layer."""
+        return self.units if isinstance(self.units, tuple) else (self.units,) * (self.num_layers or 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every option, as JSON can hold it."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, options: Mapping[str, Any], source: str = "the config") -> Self:
+        """A config from a mapping; an unknown key is an error that names the closest option."""
+        check_names(cls, options, source)
+        return cls(**options)
+
+
+def check_names(config_class: type[TaskConfig], options: Iterable[str], source: str) -> None:
+    """Refuse names that are no options of `config_class`."""
+    names = [field.name for field in dataclasses.fields(config_class)]
+    for name in options:
+        if name not in names:
+            raise ValueError(f"{source}: {name!r} is not an option.{checks.suggestion(name, names)}")
+
+
+def read_options(path: str | Path, config_class: type[TaskConfig]) -> dict[str, Any]:
+    """The options that a JSON or TOML file sets.
+
+    Args:
+        path: File ending in `.json` or `.toml`.
+        config_class: The task's config; an unknown key is an error with its line.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read as its ending says, or a key is no option.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no config file {str(path)!r}.")
+    text = path.read_text(encoding="utf-8")
+    try:
+        options = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as {path.suffix.lstrip('.').upper() or 'JSON'}: {error}.") from error
+    if not isinstance(options, dict):
+        raise ValueError(f"{path} must hold one table of options. Received: {type(options).__name__}.")
+    for name in options:
+        line = next((number for number, row in enumerate(text.splitlines(), 1) if name in row), 1)
+        check_names(config_class, [name], f"{path}, line {line}")
+    return options
+
+
+def field_type(config_class: type, name: str) -> Any:
+    """The resolved type of a field."""
+    return typing.get_type_hints(config_class)[name]
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    return typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+
+
+def _coerced(value: Any, kind: Any) -> Any:
+    """JSON has lists for tuples and whole numbers for floats."""
+    members = _members(kind)
+    if isinstance(value, list):
+        return tuple(value)
+    if float in members and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if tuple[float, ...] in members and isinstance(value, tuple):
+        return tuple(float(item) if isinstance(item, int) else item for item in value)
+    return value
+
+
+def _check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
+    members = _members(kind)
+    if value is None and type(None) in members:
+        return
+    sequence = next((member for member in members if typing.get_origin(member) is tuple), None)
+    if isinstance(value, tuple) and sequence:
+        for item in value:
+            _check_scalar(name, item, typing.get_args(sequence)[:1], limits)
+    else:
+        _check_scalar(name, value, members, limits)
+
+
+def _check_scalar(name: str, value: Any, members: tuple[Any, ...], limits: Mapping[str, Any]) -> None:
+    if limits["choices"]:
+        checks.check_choice(name, value, limits["choices"])
+    elif bool in members:
+        checks.check_boolean(name, value)
+    elif int in members:
+        checks.check_integer(name, value, minimum=limits["minimum"] or 0)
+    elif float in members and limits["fraction"]:
+        checks.check_fraction(name, value)
+    elif float in members:
+        bound = limits["minimum"] if limits["above"] is None else limits["above"]
+        checks.check_number(name, value, bound or 0.0, exclusive=limits["above"] is not None)
+    elif not isinstance(value, str):
+        checks.fail(name, "a text", value)
+
+
+def _check_widths(units: int | tuple[int, ...], num_layers: int | None) -> None:
+    if isinstance(units, tuple) and not units:
+        checks.fail("units", "an integer or one integer per layer", units)
+    if isinstance(units, tuple) and num_layers is not None and len(units) != num_layers:
+        advice = f"There are {len(units)} widths in units: leave num_layers out, or match it."
+        checks.fail("num_layers", f"{len(units)}, one layer per entry of `units`", num_layers, advice)
+
+
+def add_flags(parser: argparse.ArgumentParser, config_class: type[TaskConfig]) -> None:
+    """One flag per field. A flag that is not given leaves no value, so that a config file can set it."""
+    for field in dataclasses.fields(config_class):
+        flag = "--" + field.name.replace("_", "-")
+        kind = field_type(config_class, field.name)
+        text = f"{field.metadata['help']} (default: {_shown(field.default)})".replace("%", "%%")
+        if kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+        else:
+            choices = "|".join(field.metadata["choices"])
+            name = f"{{{choices}}}" if choices else _placeholder(kind)
+            parse = _parser_of(field.name, kind)
+            parser.add_argument(flag, type=parse, default=argparse.SUPPRESS, metavar=name, help=text)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value) or "none"
+    return "none" if value is None else str(value)
+
+
+def _placeholder(kind: Any) -> str:
+    names = {int: "N", float: "X", str: "NAME", tuple[int, ...]: "N,N", tuple[float, ...]: "X,X"}
+    return next(names.get(member, "NAME,NAME") for member in _members(kind) if member is not type(None))
+
+
+def _parser_of(name: str, kind: Any) -> typing.Callable[[str], Any]:
+    """Text from the command line as a value of the field's type; what it must look like is said once, here."""
+    members = _members(kind)
+
+    def parse(text: str) -> Any:
+        if type(None) in members and text.lower() == "none":
+            return None
+        for member in members:
+            if member in (int, float, str):
+                convert, items = member, None
+            elif typing.get_origin(member) is tuple:
+                convert, items = typing.get_args(member)[0], [item.strip() for item in text.split(",") if item.strip()]
+            else:
+                continue
+            try:
+                return convert(text) if items is None else tuple(convert(item) for item in items)
+            except ValueError:
+                continue
+        raise argparse.ArgumentTypeError(f"`{name}` cannot be read from {text!r}")
+
+    return parse

@@ -1,0 +1,1 @@
+"""The factory: one recurrent layer of any cell, depth and direction."""

@@ -1,0 +1,150 @@
+"""One self-contained HTML page per run: text, tables and figures, nothing loaded from elsewhere."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from seqapps import run_folder
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #fff; max-width: 64rem; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+.verdict { border-left: .35rem solid #2a7; background: #eefaf3; padding: .7rem 1rem; font-weight: 600; }
+.verdict.loses { border-color: #c62; background: #fff3ec; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: .3rem .8rem; }
+th { text-align: right; border-bottom: 2px solid #9ab; font-weight: 600; } td { text-align: right;
+     border-bottom: 1px solid #dde4ea; } th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+td.best { font-weight: 700; } tr.own { background: #f1f6fb; }
+img { max-width: 100%; height: auto; } p.note { color: #55606c; font-size: .92rem; }
+"""
+COLORS = ("#1f6fb4", "#c2571a", "#6b7a88", "#8a5aa8", "#2f8f5b")
+
+
+@dataclass
+class Section:
+    """A heading with paragraphs, HTML blocks of tables and figures, in the order in which they were added."""
+
+    heading: str
+    blocks: list[str] = field(default_factory=list)
+
+    def paragraph(self, text: str, css_class: str = "") -> "Section":
+        """Add a paragraph of plain text."""
+        attribute = f' class="{css_class}"' if css_class else ""
+        self.blocks.append(f"<p{attribute}>{html.escape(text)}</p>")
+        return self
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], best: Sequence[int | None] = ()) -> "Section":
+        """Add a table of formatted cells.
+
+        Args:
+            header: Names of the columns.
+            rows: Cells; the first row is the run's own and stands out.
+            best: For every column the row to print bold, or `None`.
+        """
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+        body = []
+        for number, row in enumerate(rows):
+            marks = [' class="best"' if best and best[column] == number else "" for column in range(len(row))]
+            cells = "".join(f"<td{mark}>{html.escape(cell)}</td>" for mark, cell in zip(marks, row, strict=True))
+            own = ' class="own"' if number == 0 else ""
+            body.append(f"<tr{own}>{cells}</tr>")
+        self.blocks.append(f'<div class="scroll"><table><tr>{head}</tr>{"".join(body)}</table></div>')
+        return self
+
+    def figure(self, figure: Figure, description: str) -> "Section":
+        """Add a figure with a description for those who cannot see it."""
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=120, bbox_inches="tight")
+        encoded = base64.b64encode(image.getvalue()).decode()
+        alt = html.escape(description, quote=True)
+        self.blocks.append(f'<img alt="{alt}" src="data:image/png;base64,{encoded}">')
+        return self
+
+
+def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:
+    """Write the page."""
+    body = "\n".join(
+        f"<section><h2>{html.escape(section.heading)}</h2>\n" + "\n".join(section.blocks) + "</section>"
+        for section in sections
+    )
+    page = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
+        f"<body><h1>{html.escape(title)}</h1>\n{body}\n</body></html>\n"
+    )
+    run_folder.write_text(path, page)
+
+
+def number(value: float | None) -> str:
+    """A number with four significant digits, or a dash where it is not defined.
+
+    Example:
+
+    >>> [number(value) for value in (0.123456, 1234.567, 0.00001234, None)]
+    ['0.1235', '1235', '1.234e-05', '–']
+    """
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def score_table(
+    methods: Mapping[str, Mapping[str, float | None]], names: Mapping[str, str], higher_is_better: Sequence[str] = ()
+) -> tuple[list[str], list[list[str]], list[int | None]]:
+    """Header, cells and best rows of a table of methods against metrics.
+
+    Args:
+        methods: Metrics of every method; the run's own comes first.
+        names: The shown name of every metric.
+        higher_is_better: Metrics of which the largest wins; the others are won by the smallest.
+    """
+    rows = [[method, *(number(metrics[name]) for name in names)] for method, metrics in methods.items()]
+    best: list[int | None] = [None]
+    for name in names:
+        values = [metrics[name] for metrics in methods.values()]
+        defined = [value for value in values if value is not None]
+        extreme = max if name in higher_is_better else min
+        best.append(values.index(extreme(defined)) if defined and len(values) > 1 else None)
+    return ["", *names.values()], rows, best
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal.
+
+    Example:
+
+    >>> print(text_table(["", "MAE"], [["model", "1.5"], ["naive", "12"]]))
+            MAE
+    model   1.5
+    naive    12
+    """
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def curves(history: Sequence[Mapping[str, float]], best_epoch: int) -> Figure:
+    """Training and validation loss by epoch, with the epoch that was kept."""
+    figure = Figure(figsize=(7.5, 3.2))
+    axes = figure.subplots()
+    epochs = [row["epoch"] for row in history]
+    for position, (name, label) in enumerate((("loss", "training"), ("val_loss", "validation"))):
+        axes.plot(epochs, [row[name] for row in history], marker=".", color=COLORS[position], label=label)
+    axes.axvline(best_epoch, color="#999999", linestyle=":", label=f"kept: epoch {best_epoch}")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,127 @@
+"""A run: the folder that holds everything one training wrote. Files are written to a temporary name and renamed."""
+
+import csv
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("seqapps", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends without an error.
+
+    The temporary name keeps the suffix of `path`, because Keras and pandas choose a format by it.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file of a run.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(path.parent)!r} is not a finished run: it has no {path.name}.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_history(path: str | Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write `history.csv`: one row per epoch."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["epoch"])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
+    """Make the folder of a new run, or check that the run in it can go on.
+
+    Args:
+        folder: Where the run goes.
+        options: The run's config with its task, as `config.json` keeps it.
+        resume: Go on with the run in the folder; its options must be the same.
+        overwrite: Delete the run in the folder first.
+
+    Raises:
+        ValueError: If the folder holds a run and neither `resume` nor `overwrite` is given, holds something else, or
+            was made with other options.
+        FileNotFoundError: If there is nothing to resume.
+    """
+    folder = Path(folder)
+    if resume and overwrite:
+        raise ValueError("`resume` and `overwrite` cannot both be given. Received: resume=True, overwrite=True.")
+    config_file = folder / "config.json"
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{str(folder)!r} is a file; a run needs a folder.")
+    if resume:
+        if not config_file.is_file():
+            raise FileNotFoundError(f"There is no run to resume in {str(folder)!r}. Leave out --resume.")
+        _check_same_options(folder, read_json(config_file), options)
+        return folder
+    if config_file.is_file() and not overwrite:
+        raise ValueError(f"{str(folder)!r} holds a run. Pass --resume to go on with it or --overwrite to replace it.")
+    if folder.is_dir() and any(folder.iterdir()) and not config_file.is_file():
+        raise ValueError(f"{str(folder)!r} is not empty and holds no run. Choose another folder.")
+    if config_file.is_file():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(config_file, options)
+    return folder
+
+
+def _check_same_options(folder: Path, stored: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    for name in options:
+        if options[name] != stored.get(name):
+            raise ValueError(
+                f"`{name}` must be {stored.get(name)!r} to resume the run in {str(folder)!r}. "
+                f"Received: {name}={options[name]!r}. Leave the option out, or train into another folder."
+            )
+
+
+def write_manifest(folder: str | Path, fingerprints: Mapping[str, str], seconds: float, **facts: Any) -> None:
+    """Write `manifest.json`: what is needed to tell whether two runs are the same."""
+    write_json(
+        Path(folder) / "manifest.json",
+        {
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+            "fingerprints": dict(fingerprints),
+            "seconds": round(seconds, 1),
+            "machine": f"{platform.system()} on {platform.machine()}, {os.cpu_count()} processors",
+            **facts,
+        },
+    )
+
+
+def write_with(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file, then put it in place."""
+    with atomic_path(path) as temporary:
+        write(temporary)

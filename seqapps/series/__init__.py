@@ -1,0 +1,1 @@
+"""Reading and validating series, their time grid, windows, and scaling inside the graph."""

@@ -1,0 +1,134 @@
+"""The regular time grid of a series: its frequency, its missing steps, its next steps."""
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+
+from seqapps import checks
+
+CALENDAR = ("MS", "ME", "QS", "QE", "YS", "YE", "B", "BMS", "BME", "W", "D")
+DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+ANCHORED = {"W": DAYS, "QS": MONTHS[:3], "QE": MONTHS[:3], "YS": MONTHS, "YE": MONTHS}
+LARGEST_GAP_SHARE = 0.5
+SEASONS = {"MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4, "W": 52, "B": 5, "YS": 1, "YE": 1}
+
+
+def regular_grid(stamps: pd.Index, frequency: str | None = None, source: str = "the series") -> tuple[pd.Index, str]:
+    """The grid of equal steps on which all `stamps` lie.
+
+    Args:
+        stamps: Rising time stamps, or rising whole numbers.
+        frequency: A pandas frequency such as `"h"`, `"MS"` or `"15min"`, or a whole number of steps; by default the one
+            that needs the fewest additional steps.
+        source: What messages call the series.
+
+    Returns:
+        The grid from the first stamp to the last, and its frequency.
+
+    Raises:
+        ValueError: If a stamp lies on no grid of that frequency, or no frequency fits.
+
+    Example:
+
+    >>> grid, frequency = regular_grid(pd.to_datetime(["2024-01-01", "2024-02-01", "2024-04-01"]))
+    >>> frequency, len(grid)
+    ('MS', 4)
+    """
+    if len(stamps) < 2:
+        raise ValueError(f"{source} has {len(stamps)} time steps; at least 2 are needed.")
+    if frequency is not None:
+        grid = _grid(stamps, _checked_frequency(frequency, stamps))
+        off = ~stamps.isin(grid)
+        if off.any():
+            raise ValueError(
+                f"{source}: {stamps[off][0]} does not lie on the grid of `frequency` {frequency!r} that starts at "
+                f"{stamps[0]}. Correct the time stamp or choose another frequency."
+            )
+        return grid, frequency
+    candidates = [(len(grid), order, name, grid) for order, (name, grid) in enumerate(_fitting_grids(stamps))]
+    if not candidates:
+        steps = (stamps[1:] - stamps[:-1]).unique()
+        shown = ", ".join(str(step) for step in steps[:3])
+        raise ValueError(
+            f"{source}: no frequency fits the time stamps; the first steps are {shown}. "
+            "Resample them to a regular grid, or name one with `frequency`."
+        )
+    _, _, name, grid = min(candidates, key=lambda candidate: candidate[:2])
+    return grid, name
+
+
+def _checked_frequency(frequency: str, stamps: pd.Index) -> str:
+    if not isinstance(stamps, pd.DatetimeIndex):
+        if not frequency.isdigit() or int(frequency) < 1:
+            checks.fail("frequency", "a whole number of steps, because the time column counts steps", frequency)
+        return frequency
+    try:
+        to_offset(frequency)
+    except ValueError:
+        advice = "Examples: 'h', 'D', 'B', 'W', 'MS', 'QS', '15min'."
+        checks.fail("frequency", "a frequency of pandas", frequency, advice)
+    return frequency
+
+
+def _grid(stamps: pd.Index, frequency: str) -> pd.Index:
+    if isinstance(stamps, pd.DatetimeIndex):
+        return pd.date_range(stamps[0], stamps[-1], freq=frequency, name=stamps.name)
+    return pd.RangeIndex(stamps[0], stamps[-1] + 1, int(frequency), name=stamps.name)
+
+
+def _fitting_grids(stamps: pd.Index):
+    """Every frequency whose grid holds all stamps and needs no more than half of its steps added."""
+    is_dates = isinstance(stamps, pd.DatetimeIndex)
+    steps = np.diff(stamps.asi8 if is_dates else stamps.to_numpy())
+    smallest = int(np.gcd.reduce(steps))
+    most = len(stamps) / (1 - LARGEST_GAP_SHARE)
+    if (int(steps.sum()) // smallest) + 1 <= most:
+        name = _fixed_frequency(stamps, smallest) if is_dates else str(smallest)
+        yield name, _grid(stamps, name)
+    if not isinstance(stamps, pd.DatetimeIndex):
+        return
+    for base in CALENDAR:
+        for name in (base, *(f"{base}-{anchor}" for anchor in ANCHORED.get(base, ()))):
+            grid = _grid(stamps, name)
+            if len(grid) <= most and stamps.isin(grid).all():
+                yield name, grid
+
+
+def _fixed_frequency(stamps: pd.DatetimeIndex, smallest: int) -> str:
+    """A step of equal length by its usual name: a week at midnight is `W-MON`, not `7D`."""
+    step = pd.Timedelta(smallest, unit=stamps.unit)
+    if step == pd.Timedelta(7, unit="D") and stamps[0] == stamps[0].normalize():
+        return f"W-{stamps[0].strftime('%a').upper()}"
+    return to_offset(step).freqstr
+
+
+def future_stamps(last: pd.Timestamp | int, steps: int, frequency: str) -> pd.Index:
+    """The `steps` time stamps after `last`."""
+    if isinstance(last, pd.Timestamp):
+        return pd.date_range(last, periods=steps + 1, freq=frequency)[1:]
+    step = int(frequency)
+    return pd.RangeIndex(last + step, last + step * (steps + 1), step)
+
+
+def season_of(frequency: str) -> int:
+    """Steps of the usual season: a day of minutes or hours, a week of days, a year of weeks, months or quarters.
+
+    Example:
+
+    >>> [season_of(frequency) for frequency in ("h", "15min", "D", "W-MON", "MS", "YS")]
+    [24, 96, 7, 52, 12, 1]
+    """
+    if frequency.isdigit():
+        return 1
+    offset = to_offset(frequency)
+    base = offset.name.split("-")[0].lstrip("0123456789")
+    if base in SEASONS:
+        return max(SEASONS[base] // offset.n, 1)
+    try:
+        day = pd.Timedelta(1, unit="D") / pd.Timedelta(offset)
+    except ValueError:
+        return 1
+    if day > 1:
+        return max(round(day), 1)
+    return 7 if day == 1 else (52 if day == 1 / 7 else 1)

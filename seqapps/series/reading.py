@@ -1,0 +1,217 @@
+"""Tables with a time column: read, and checked with file, line and column."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+
+from seqapps import checks
+
+TIME_NAMES = ("date", "time", "ds", "timestamp", "datetime", "month", "year", "day", "week", "hour")
+DELIMITERS = (",", ";", "\t")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text and numbers that still knows where each row came from.
+
+    Attributes:
+        frame: The rows, with a fresh index.
+        source: The file's name, or `"the DataFrame"`.
+        lines: For every row its line in the file, or its row number from 0.
+        unit: What `lines` counts: `"line"` or `"row"`.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    lines: np.ndarray
+    unit: str
+
+    def place(self, row: int) -> str:
+        """Where a row stands, as messages say it."""
+        return f"{self.source}, {self.unit} {self.lines[row]}"
+
+
+def read_table(data: str | Path | pd.DataFrame | TextIO) -> Table:
+    """Read CSV (also `.gz`), Parquet, an open text stream or a DataFrame.
+
+    Args:
+        data: A path, a DataFrame, or a stream of CSV such as standard input. CSV is UTF-8, with or without a byte order
+            mark; the fields are separated by commas, semicolons or tabs, as the header shows.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is empty or cannot be read, with the line where it can be told.
+    """
+    if isinstance(data, pd.DataFrame):
+        frame = data if isinstance(data.index, pd.RangeIndex) else data.reset_index()
+        return _checked(Table(frame.reset_index(drop=True), "the DataFrame", np.arange(len(frame)), "row"))
+    if not isinstance(data, (str, Path)):
+        return _checked(_csv_table(data.read(), getattr(data, "name", "the stream").strip("<>")))
+    path = Path(data)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    if path.suffix in (".parquet", ".pq"):
+        frame = pd.read_parquet(path)
+        frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+        return _checked(Table(frame.reset_index(drop=True), str(path), np.arange(len(frame)), "row"))
+    return _checked(_csv_table(_text_of(path), str(path)))
+
+
+def _text_of(path: Path) -> str:
+    """The text of a file that may be compressed."""
+    import gzip
+
+    raw = path.read_bytes()
+    try:
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError) as error:
+        raise ValueError(f"{path} cannot be decompressed: {error}.") from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path}, line {line}: the text is not UTF-8. Save the file as UTF-8.") from error
+
+
+def _csv_table(text: str, source: str) -> Table:
+    if not text.strip():
+        raise ValueError(f"{source} is empty: it needs a header line and rows.")
+    header = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = max(DELIMITERS, key=header.count)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Blank lines are kept while reading, so that a row's number tells its line.
+            frame = pd.read_csv(io.StringIO(text), sep=delimiter, index_col=False, skip_blank_lines=False)
+    except pd.errors.ParserWarning as error:
+        raise ValueError(f"{source}: the rows have more fields than the header. Name every column.") from error
+    except pd.errors.ParserError as error:
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise ValueError(f"{source} cannot be read as CSV: {reason}.") from error
+    frame = frame.rename(columns=lambda name: str(name).strip())
+    filled = ~frame.isna().all(axis=1).to_numpy()
+    return Table(frame[filled].reset_index(drop=True), source, np.flatnonzero(filled) + 2, "line")
+
+
+def _checked(table: Table) -> Table:
+    if table.frame.empty:
+        raise ValueError(f"{table.source} is empty: it has a header but no rows.")
+    names = [str(name) for name in table.frame.columns]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ValueError(f"{table.source}: column {doubled[0]!r} occurs twice. Give every column its own name.")
+    return table
+
+
+def check_columns(table: Table, names: tuple[str, ...], option: str) -> None:
+    """Refuse names that are no columns of `table`, with the closest column as a suggestion."""
+    columns = [str(name) for name in table.frame.columns]
+    for name in names:
+        if name not in columns:
+            advice = checks.suggestion(name, columns)
+            raise ValueError(
+                f"{table.source} has no column {name!r} (`{option}`).{advice} It has {checks.listing(columns)}."
+            )
+
+
+def number_column(table: Table, name: str) -> np.ndarray:
+    """A column as float64, missing cells as NaN; text or an infinite value is an error with its line."""
+    column = table.frame[name]
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
+    text = np.flatnonzero(np.isnan(values) & column.notna().to_numpy())
+    if text.size:
+        cell = column.iloc[text[0]]
+        raise ValueError(
+            f"{table.place(text[0])}, column {name!r}: expected a number. Received: {str(cell)!r}. "
+            "Leave a missing value empty."
+        )
+    infinite = np.flatnonzero(np.isinf(values))
+    if infinite.size:
+        raise ValueError(f"{table.place(infinite[0])}, column {name!r}: the value must be finite. Received: inf.")
+    return values
+
+
+def find_time_column(table: Table) -> str:
+    """The column of time stamps: one with a usual name, else the first text column that reads as dates."""
+    columns = [str(name) for name in table.frame.columns]
+    for name in columns:
+        if name.lower() in TIME_NAMES:
+            return name
+    for name in columns:
+        column = table.frame[name]
+        if pd.api.types.is_datetime64_any_dtype(column) or (
+            not pd.api.types.is_numeric_dtype(column) and _parsed(column.head(20)).notna().all()
+        ):
+            return name
+    raise ValueError(
+        f"{table.source} has no column that reads as time stamps. Name it with `time_column`. "
+        f"It has {checks.listing(columns)}."
+    )
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    """Time stamps without a zone (those with one become UTC); what cannot be read becomes NaT."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # pandas tells when it falls back to a slower parser
+        stamps = pd.to_datetime(column, errors="coerce", utc=True)
+    return stamps.dt.tz_localize(None)
+
+
+def time_column(table: Table, name: str) -> pd.Index:
+    """The time stamps of a table: dates, or whole numbers that count steps.
+
+    Whole numbers of four digits are years, of eight digits days as YYYYMMDD.
+
+    Raises:
+        ValueError: If a stamp is missing or unreadable, unsorted or doubled, with its line.
+    """
+    column = table.frame[name]
+    if pd.api.types.is_numeric_dtype(column):
+        stamps = _numeric_stamps(table, name)
+    else:
+        parsed = _parsed(column)
+        bad = np.flatnonzero(parsed.isna().to_numpy())
+        if bad.size:
+            cell = column.iloc[bad[0]]
+            received = "nothing" if pd.isna(cell) else repr(str(cell))
+            raise ValueError(
+                f"{table.place(bad[0])}, column {name!r}: expected a time stamp such as 2024-01-31 or "
+                f"2024-01-31 23:00. Received: {received}."
+            )
+        stamps = pd.DatetimeIndex(parsed, name=name)
+    _check_order(table, name, stamps)
+    return stamps
+
+
+def _numeric_stamps(table: Table, name: str) -> pd.Index:
+    numbers = number_column(table, name)
+    bad = np.flatnonzero(np.isnan(numbers) | (numbers != np.floor(numbers)))
+    if bad.size:
+        raise ValueError(
+            f"{table.place(bad[0])}, column {name!r}: expected a time stamp or a whole number of steps. "
+            f"Received: {numbers[bad[0]]:g}."
+        )
+    whole = numbers.astype("int64")
+    for low, high, pattern in ((1000, 2999, "%Y"), (10000101, 29991231, "%Y%m%d")):
+        if (whole >= low).all() and (whole <= high).all():
+            dates = pd.to_datetime(pd.Series(whole).astype(str), format=pattern, errors="coerce")
+            if dates.notna().all():
+                return pd.DatetimeIndex(dates, name=name)
+    return pd.Index(whole, name=name)
+
+
+def _check_order(table: Table, name: str, stamps: pd.Index) -> None:
+    later = stamps[1:] > stamps[:-1]
+    if later.all():
+        return
+    row = int(np.flatnonzero(~later)[0]) + 1
+    if stamps[row] == stamps[row - 1]:
+        problem = f"the time stamp {stamps[row]} occurs twice. Keep one row per time stamp"
+    else:
+        problem = f"{stamps[row]} comes after {stamps[row - 1]}. Sort the rows by time"
+    raise ValueError(f"{table.place(row)}, column {name!r}: {problem}.")

@@ -1,0 +1,66 @@
+"""A finished run, ready to predict and evaluate through its own SavedModel."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqapps import checks, run_folder
+from seqapps.tasks import TASKS
+
+
+class ServedRun:
+    """A run whose SavedModel is loaded once. Made by `load`.
+
+    Attributes:
+        folder: The run.
+        task: Name of its task.
+        config: Its options.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"There is no run {str(folder)!r}.")
+        self.task = run_folder.read_json(self.folder / "config.json").get("task")
+        checks.check_choice("task", self.task, TASKS)
+        self._served = import_module(f"seqapps.tasks.{self.task}.serving").Served(self.folder)
+        self.config = self._served.config
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """Finished answers for new data.
+
+        Args:
+            data: What the task takes: a DataFrame, texts or paths.
+
+        Returns:
+            One row per answer.
+        """
+        return self._served.predict(data)
+
+    def evaluate(self, data: Any, split: str = "test", baselines: str = "fast") -> dict[str, Any]:
+        """Metrics on data that the run's own rule splits, beside the run's baselines.
+
+        Args:
+            data: As for training.
+            split: `"test"`, `"validation"` or `"all"`.
+            baselines: `"fast"` or `"none"`.
+
+        Returns:
+            As `metrics.json` of a run.
+        """
+        pipeline = import_module(f"seqapps.tasks.{self.task}.pipeline")
+        return pipeline.evaluate(self._served, self.folder, data, split, baselines)
+
+
+def load(run: str | Path) -> ServedRun:
+    """Load a finished run.
+
+    Args:
+        run: Its folder.
+
+    Raises:
+        FileNotFoundError: If the folder is no finished run.
+    """
+    return ServedRun(run)

@@ -1,0 +1,200 @@
+"""The whole story of a forecasting run: data, model, training, export, evaluation, report."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from seqapps import checks, export, report, run_folder, training
+from seqapps.series import windows
+from seqapps.tasks.forecasting import baselines as simple_methods
+from seqapps.tasks.forecasting import data as data_module
+from seqapps.tasks.forecasting import evaluation, plots, preprocessing, serving
+from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.data import Splits
+from seqapps.tasks.forecasting.model import QuantileLoss, build_model
+
+TASK = "forecasting"
+
+
+def train(
+    config: Config,
+    data: str | Path | pd.DataFrame,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Train, export, verify, evaluate and report; the run is the folder `out`.
+
+    Args:
+        config: The options.
+        data: A CSV (also `.gz`) or Parquet file, a DataFrame, or a folder with train, validation and test.
+        out: Folder of the run.
+        resume: Go on with the run in `out`; the result equals that of a run that was never interrupted.
+        overwrite: Replace the run in `out`.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If data, options or the folder cannot be used.
+    """
+    began = time.monotonic()
+    splits = data_module.load(data, config)
+    config = data_module.resolved(config, splits)
+    folder = run_folder.prepare(out, {"task": TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
+    scaling = preprocessing.fit(splits, config)
+    _write_fitted(folder, splits, scaling, resume)
+    _say(splits, config)
+
+    training.set_seed(config.seed)
+    model = _compiled_model(config, splits, scaling)
+    progress = _fit(model, config, splits, scaling, folder)
+    run_folder.write_with(folder / "model.keras", model.save)
+    run_folder.write_history(folder / "history.csv", progress.history)
+
+    if not export.has_version(folder / "export"):
+        bundle = serving.bundle(model, scaling, config)
+        export.save(bundle, folder / "export", serving.example_requests(splits), serving.facts(scaling, config))
+    fitted = simple_methods.fit(splits, config, scaling) if config.baselines != "none" else None
+    if fitted:
+        fitted.save(folder / "baselines.npz")
+    result = evaluation.evaluate(serving.Served(folder), splits, "test", fitted)
+    run_folder.write_json(folder / "metrics.json", result.metrics)
+    run_folder.write_with(
+        folder / "predictions.csv.gz",
+        lambda path: evaluation.prediction_table(result, splits).to_csv(path, index=False, float_format="%.7g"),
+    )
+    plots.write_report(folder / "report.html", config, splits, result, progress.history, progress.best_epoch)
+    run_folder.write_text(folder / "README.md", _model_card(config, splits, result.metrics))
+    seconds = progress.seconds if resume else time.monotonic() - began
+    run_folder.write_manifest(folder, _fingerprints(splits), seconds, seed=config.seed, best_epoch=progress.best_epoch)
+    print(summary(result.metrics), f"\nReport: {folder / 'report.html'}\nSavedModel: {folder / 'export'}", sep="")
+    return result.metrics
+
+
+def evaluate(
+    served: serving.Served, folder: str | Path, data: str | Path | pd.DataFrame, split: str, baselines: str
+) -> dict[str, Any]:
+    """Metrics of a run on data that its own split rule cuts; `baselines="none"` leaves out the baselines.
+
+    Returns:
+        As `metrics.json`.
+    """
+    checks.check_choice("split", split, ("test", "validation", "all"))
+    checks.check_choice("baselines", baselines, ("none", "fast"))
+    path = Path(folder) / "baselines.npz"
+    fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
+    splits = data_module.load(data, served.config)
+    return evaluation.evaluate(served, splits, split, fitted).metrics
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The score table and the verdict, for the terminal."""
+    header, rows, _ = report.score_table(metrics["methods"], evaluation.METRICS)
+    lines = [f"Scores on the {metrics['split']} part ({metrics['windows']} windows):", report.text_table(header, rows)]
+    return "\n".join([*lines, metrics["verdict"], *filter(None, [metrics["lag_check"]["message"]])])
+
+
+def _compiled_model(config: Config, splits: Splits, scaling: preprocessing.Preprocessing) -> keras.Model:
+    model = build_model(config, len(scaling.columns), scaling.mark_missing)
+    if config.initialize_from is not None:
+        _start_from(model, Path(config.initialize_from))
+    steps = math.ceil(len(_train_origins(splits)) / config.batch_size)
+    optimizer = training.make_optimizer(config, config.epochs * steps)
+    model.compile(optimizer, QuantileLoss(config.levels), jit_compile=False)
+    return model
+
+
+def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> training.Progress:
+    """Train on scaled windows; `initial.weights.h5` keeps where the training started."""
+    run_folder.write_with(folder / "initial.weights.h5", model.save_weights)
+    scaled = scaling.forward(splits.series.values).numpy()
+    sizes = (splits.window, splits.horizon, config.batch_size)
+    origins = _train_origins(splits)
+    validation = windows.evaluation_batches(scaled, splits.origins("validation"), *sizes)
+    return training.fit(
+        model,
+        lambda epoch: windows.training_batches(scaled, origins, *sizes, seed=config.seed, first_epoch=epoch),
+        math.ceil(len(origins) / config.batch_size),
+        validation,
+        config,
+        folder / "checkpoints",
+    )
+
+
+def _train_origins(splits: Splits):
+    return splits.origins("train")
+
+
+def _start_from(model: keras.Model, run: Path) -> None:
+    """Take the weights of another run, whose sizes must be those of this one."""
+    if not (run / "model.keras").is_file():
+        raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
+    other = keras.models.load_model(run / "model.keras", compile=False)
+    theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (other, model))
+    if theirs != ours:
+        raise ValueError(
+            "`initialize_from` must be a run with the same cell, units, layers, directions, horizon, channels and "
+            f"quantiles. Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
+        )
+    model.set_weights(other.get_weights())
+
+
+def _fingerprints(splits: Splits) -> dict[str, str]:
+    return {split: splits.fingerprint(split) for split in data_module.SPLITS}
+
+
+def _write_fitted(folder: Path, splits: Splits, scaling, resume: bool) -> None:
+    """Write what was fitted before training, and refuse to resume on other data."""
+    path = folder / "preprocessing.json"
+    state = {"fitted": scaling.to_dict(), "fingerprints": _fingerprints(splits)}
+    if resume and path.is_file() and run_folder.read_json(path) != state:
+        raise ValueError(
+            f"The data are not those with which the run in {str(folder)!r} began. "
+            "Resume with the same data, or train into another folder."
+        )
+    run_folder.write_json(path, state)
+
+
+def _say(splits: Splits, config: Config) -> None:
+    start, train, validation = 0, *splits.ends[:2]
+    print(
+        f"{len(splits.series.values)} steps ({splits.series.frequency}), {len(splits.series.columns)} columns: "
+        f"train {train - start}, validation {validation - train}, test {splits.ends[2] - validation}; "
+        f"window {splits.window}, horizon {splits.horizon}, season {splits.season_length}."
+    )
+    for note in splits.notes:
+        print(f"Note: {note}")
+    print(f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}.", flush=True)
+
+
+def _model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
+    header, rows, _ = report.score_table(metrics["methods"], evaluation.METRICS)
+    table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
+    direction = "two directions" if config.bidirectional else "one direction"
+    widths = ", ".join(str(width) for width in config.widths)
+    series = splits.series
+    last = series.stamps[splits.ends[0] - 1]
+    return f"""# Forecaster of {", ".join(series.columns)}
+
+A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction} forecasts {splits.horizon} steps
+({series.frequency}) from the last {splits.window}. Trained on {splits.ends[0]} steps up to {last}.
+
+## Scores on the {metrics["split"]} part
+
+{metrics["verdict"]}
+
+{table}
+
+## Use
+
+`export/` holds a SavedModel that takes raw history (`NaN` = missing) and answers in raw units; `export/1/assets.extra/`
+describes its signatures and holds sample requests. The forecast is only as good as the future is like the past: values
+far outside the training range are answered with a warning.
+"""

@@ -1,0 +1,209 @@
+"""Training with exact resume: a run that was killed anywhere goes on as if nothing had happened."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from seqapps import run_folder
+from seqapps.config import TaskConfig
+
+MONITOR = "val_loss"
+STATE_FILE = "state.npz"
+
+
+def set_seed(seed: int) -> None:
+    """Make weights, order and dropout depend on `seed` alone, bit for bit on one machine."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+@keras.saving.register_keras_serializable("seqapps")
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear rise from 0, then constant, linear or cosine to 0, or falling with the inverse square root of the step.
+
+    Sources: cosine Loshchilov & Hutter 2017, inverse square root Vaswani et al. 2017.
+
+    Args:
+        peak: Highest learning rate.
+        warmup_steps: Steps of the rise.
+        total_steps: Steps of the whole training; `linear` and `cosine` reach 0 there.
+        shape: `"constant"`, `"linear"`, `"cosine"` or `"inverse_sqrt"`.
+
+    Example:
+
+    >>> schedule = WarmupSchedule(peak=0.1, warmup_steps=10, total_steps=110, shape="linear")
+    >>> [round(float(schedule(step)), 3) for step in (0, 4, 10, 60, 110)]
+    [0.01, 0.05, 0.1, 0.05, 0.0]
+    """
+
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int, shape: str) -> None:
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.shape = shape
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / max(self.warmup_steps, 1)
+        done = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
+        done = ops.clip(done, 0.0, 1.0)
+        after = {
+            "constant": lambda: ops.ones_like(step),
+            "linear": lambda: 1 - done,
+            "cosine": lambda: 0.5 * (1 + ops.cos(math.pi * done)),
+            "inverse_sqrt": lambda: ops.rsqrt(
+                ops.maximum(step + 1, max(self.warmup_steps, 1)) / max(self.warmup_steps, 1)
+            ),
+        }[self.shape]()
+        return self.peak * ops.where(step < self.warmup_steps, rising, after)
+
+    def get_config(self) -> dict[str, Any]:
+        return vars(self).copy()
+
+
+def make_optimizer(config: TaskConfig, total_steps: int) -> keras.optimizers.Optimizer:
+    """Adam with the config's schedule, decoupled weight decay and limit on the gradient's global norm."""
+    rate = WarmupSchedule(config.learning_rate, config.warmup_steps, total_steps, config.schedule)
+    return keras.optimizers.Adam(rate, weight_decay=config.weight_decay or None, global_clipnorm=config.clip_norm)
+
+
+@dataclass
+class Progress:
+    """What training must remember beside variables."""
+
+    epoch: int = 0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class ResumableTraining(keras.callbacks.Callback):
+    """Keeps the best epoch, stops early, and writes after every epoch all that a resumed run needs, in one file.
+
+    One callback, because the three share one state: Keras' EarlyStopping forgets its best epoch when a run resumes, and
+    BackupAndRestore writes in place and leaves out the seeds of dropout.
+    """
+
+    def __init__(self, folder: Path, patience: int | None, max_minutes: float | None) -> None:
+        super().__init__()
+        self.folder = folder
+        self.patience = patience
+        self.max_seconds = math.inf if max_minutes is None else 60 * max_minutes
+        self.progress = Progress()
+        self.best: list[np.ndarray] = []
+        self._resumed_at = time.monotonic()
+
+    def variables(self) -> list:
+        """Everything that changes while training: weights, seeds of dropout, the optimizer's variables."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def restore(self) -> None:
+        """Go on from the last whole epoch, if there is one."""
+        path = self.folder / STATE_FILE
+        for unfinished in self.folder.glob(f".*-{STATE_FILE}"):
+            unfinished.unlink()
+        if not path.is_file():
+            return
+        with np.load(path, allow_pickle=False) as state:
+            for position, variable in enumerate(self.variables()):
+                variable.assign(state[f"variable_{position}"])
+            self.best = [state[f"best_{position}"] for position in range(len(self.model.variables))]
+            self.progress = Progress(**json.loads(str(state["progress"])))
+
+    def save(self) -> None:
+        """Write the state under a temporary name and rename it: a kill leaves the old file or the new one."""
+        arrays = {f"variable_{position}": _array(variable) for position, variable in enumerate(self.variables())}
+        arrays |= {f"best_{position}": value for position, value in enumerate(self.best)}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with run_folder.atomic_path(self.folder / STATE_FILE) as temporary:
+            np.savez(temporary, progress=np.array(json.dumps(asdict(self.progress))), **arrays)  # type: ignore[arg-type]
+
+    def elapsed(self) -> float:
+        """Seconds of training, those before a resume included."""
+        return self.progress.seconds + time.monotonic() - self._resumed_at
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.elapsed() > self.max_seconds:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(math.isfinite(row[name]) for name in ("loss", MONITOR)):
+            raise ValueError(
+                f"The loss of epoch {epoch + 1} is not a finite number ({row['loss']}). "
+                "Lower learning_rate, set clip_norm, or look for extreme values in the data."
+            )
+        progress = self.progress
+        progress.seconds, self._resumed_at = self.elapsed(), time.monotonic()
+        progress.epoch = epoch + 1
+        rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        progress.history.append({"epoch": epoch + 1} | row | {"learning_rate": rate, "seconds": progress.seconds})
+        if row[MONITOR] < progress.best_loss:
+            progress.best_loss, progress.best_epoch = row[MONITOR], epoch + 1
+            self.best = [_array(variable) for variable in self.model.variables]
+        out_of_patience = self.patience is not None and epoch + 1 - progress.best_epoch >= self.patience
+        out_of_time = progress.seconds > self.max_seconds
+        progress.finished = out_of_patience or out_of_time or epoch + 1 == self.params["epochs"]
+        self.model.stop_training = progress.finished
+        self.save()
+
+
+def fit(
+    model: keras.Model,
+    training_from: Callable[[int], tf.data.Dataset],
+    steps_per_epoch: int,
+    validation: tf.data.Dataset,
+    config: TaskConfig,
+    checkpoints: Path,
+) -> Progress:
+    """Train a compiled model, or go on where `checkpoints` says, and leave it with the weights of its best epoch.
+
+    Args:
+        model: Compiled; with an unbuilt optimizer.
+        training_from: The batches from an epoch (counted from 0) on, without end; their order may depend on the epoch
+            and a seed, and on nothing else.
+        steps_per_epoch: Batches that make an epoch.
+        validation: Finite; its loss chooses the best epoch.
+        config: `epochs`, `patience` and `max_minutes`.
+        checkpoints: Folder of the resumable state.
+
+    Returns:
+        The course of the training.
+
+    Raises:
+        ValueError: If the loss stops being a finite number.
+    """
+    model.optimizer.build(model.trainable_variables)
+    state = ResumableTraining(checkpoints, config.patience, config.max_minutes)
+    state.set_model(model)
+    state.restore()
+    if not state.progress.finished and state.progress.epoch < config.epochs:
+        model.fit(
+            training_from(state.progress.epoch),
+            initial_epoch=state.progress.epoch,
+            epochs=config.epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation,
+            callbacks=[state],
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    for variable, value in zip(model.variables, state.best, strict=True):
+        variable.assign(value)
+    return state.progress
+
+
+def _array(variable) -> np.ndarray:
+    return np.array(ops.convert_to_numpy(variable))
