@@ -180,7 +180,10 @@ class RecurrentStack(keras.layers.Layer):
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
         per_layer = self._states_by_direction(initial_state)
-        inputs, streams, ends, states = sequences, None, None, []
+        inputs = sequences
+        streams: list = []
+        ends: list = []
+        states: list = []
         for index in range(self.num_layers):
             if index and self.dropout_layers:
                 inputs = self.dropout_layers[index - 1](inputs, training=training)
@@ -266,7 +269,6 @@ class RecurrentStack(keras.layers.Layer):
         states = self._checked_states("states", states)
         if not self.built:
             self.build((None, None, inputs.shape[-1]))
-            self.built = True
         output, new_states = inputs, []
         for index, (group,) in enumerate(self._states_by_direction(states)):
             stream, state = self.recurrent_layers[index].cell(output, group, training=False)
@@ -334,7 +336,7 @@ def _widths(units: int | Sequence[int], num_layers: int | None) -> tuple[int, ..
     """One width per layer, from what the user may give."""
     if num_layers is not None:
         checks.check_integer("num_layers", num_layers, minimum=1)
-    widths = tuple(units) if isinstance(units, (list, tuple)) else (units,) * (num_layers or 1)
+    widths: tuple = tuple(units) if isinstance(units, Sequence) else (units,) * (num_layers or 1)
     if not widths:
         checks.fail("units", "an integer or one integer per layer", units)
     for width in widths:

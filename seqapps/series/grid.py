@@ -11,6 +11,7 @@ DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 ANCHORED = {"W": DAYS, "QS": MONTHS[:3], "QE": MONTHS[:3], "YS": MONTHS, "YE": MONTHS}
 LARGEST_GAP_SHARE = 0.5
+DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)
 SEASONS = {"MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4, "W": 52, "B": 5, "YS": 1, "YE": 1}
 
 
@@ -79,12 +80,11 @@ def _grid(stamps: pd.Index, frequency: str) -> pd.Index:
 
 def _fitting_grids(stamps: pd.Index):
     """Every frequency whose grid holds all stamps and needs no more than half of its steps added."""
-    is_dates = isinstance(stamps, pd.DatetimeIndex)
-    steps = np.diff(stamps.asi8 if is_dates else stamps.to_numpy())
+    steps = np.diff(stamps.to_numpy().astype("int64"))
     smallest = int(np.gcd.reduce(steps))
     most = len(stamps) / (1 - LARGEST_GAP_SHARE)
     if (int(steps.sum()) // smallest) + 1 <= most:
-        name = _fixed_frequency(stamps, smallest) if is_dates else str(smallest)
+        name = _fixed_frequency(stamps, smallest) if isinstance(stamps, pd.DatetimeIndex) else str(smallest)
         yield name, _grid(stamps, name)
     if not isinstance(stamps, pd.DatetimeIndex):
         return
@@ -98,9 +98,9 @@ def _fitting_grids(stamps: pd.Index):
 def _fixed_frequency(stamps: pd.DatetimeIndex, smallest: int) -> str:
     """A step of equal length by its usual name: a week at midnight is `W-MON`, not `7D`."""
     step = pd.Timedelta(smallest, unit=stamps.unit)
-    if step == pd.Timedelta(7, unit="D") and stamps[0] == stamps[0].normalize():
-        return f"W-{stamps[0].strftime('%a').upper()}"
-    return to_offset(step).freqstr
+    if step == WEEK and stamps[0] == stamps[0].normalize():
+        return f"W-{DAYS[(stamps[0].dayofweek + 1) % 7]}"
+    return to_offset(step).freqstr  # type: ignore[call-overload]
 
 
 def future_stamps(last: pd.Timestamp | int, steps: int, frequency: str) -> pd.Index:
@@ -126,9 +126,9 @@ def season_of(frequency: str) -> int:
     if base in SEASONS:
         return max(SEASONS[base] // offset.n, 1)
     try:
-        day = pd.Timedelta(1, unit="D") / pd.Timedelta(offset)
-    except ValueError:
+        step = pd.Timedelta(offset)  # type: ignore[arg-type]
+    except ValueError:  # an offset without a fixed length
         return 1
-    if day > 1:
-        return max(round(day), 1)
-    return 7 if day == 1 else (52 if day == 1 / 7 else 1)
+    if step < DAY:
+        return round(DAY / step)
+    return {DAY: 7, WEEK: 52}.get(step, 1)
