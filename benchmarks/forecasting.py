@@ -4,8 +4,8 @@
     python benchmarks/forecasting.py resume                   needs no data
     python benchmarks/forecasting.py table                    the table again, from the results
 
-DIR holds the files that `benchmarks/README.md` lists; the environment variable SEQAPPS_DATA can name it too. Options were
-chosen on the validation part; a row touches the test part once, at its end.
+DIR holds the files that `benchmarks/README.md` lists; the environment variable SEQAPPS_DATA can name it too.
+Options were chosen on the validation part; a row touches the test part once, at its end.
 """
 
 import argparse
@@ -128,7 +128,10 @@ def table() -> str:
         result = results[row]
         lines += [f"## {row}", "", f"`{result['command']}`", ""]
         lines += [f"{result['windows']} test windows, {result['minutes']} minutes on {result['machine']}.", ""]
-        lines += ["| | MSE of z-scores | MAE of z-scores | MASE | weighted quantile loss | coverage |", "|---|---|---|---|---|---|"]
+        lines += [
+            "| | MSE of z-scores | MAE of z-scores | MASE | weighted quantile loss | coverage |",
+            "|---|---|---|---|---|---|",
+        ]
         for method, scores in result["methods"].items():
             names = ("scaled_mse", "scaled_mae", "mase", "weighted_quantile_loss", "coverage")
             lines.append(f"| {method} | " + " | ".join(f"{scores[name]:.4g}" for name in names) + " |")
@@ -138,8 +141,8 @@ def table() -> str:
         lines += ["## resume", "", f"`{result['command']}`", ""]
         places = ", ".join(f"{place} {result['killed at'].count(place)}" for place in sorted(set(result["killed at"])))
         lines += [
-            f"{result['equal']} of {result['kills']} runs that were killed (`kill -9`) at a random moment and resumed have "
-            "the weights, losses and metrics of a run that was left alone, bit for bit.",
+            f"{result['equal']} of {result['kills']} runs that were killed (`kill -9`) at a random moment and resumed "
+            "have the weights, losses and metrics of a run that was left alone, bit for bit.",
             f"Killed at: {places}.",
             "",
         ]

@@ -1,4 +1,4 @@
-"""The error grammar, once: what was expected, what was received, and what to do about it.
+"""The error grammar, once: what was expected, what was received, and what to do about it. Standard library only.
 
 Every message reads `` `name` must be <constraint>. Received: name=<value>. <what to do> ``.
 """
@@ -73,3 +73,41 @@ def check_boolean(name: str, value: Any) -> None:
     """Refuse anything but `True` and `False`."""
     if not isinstance(value, bool):
         fail(name, "True or False", value)
+
+
+def layer_widths(units: int | Sequence[int], num_layers: int | None) -> tuple[int, ...]:
+    """One width per layer, from one for all or one for each.
+
+    Raises:
+        ValueError: If a width is no positive integer, or there is not one for every layer.
+    """
+    if num_layers is not None:
+        check_integer("num_layers", num_layers, minimum=1)
+    widths: tuple = tuple(units) if isinstance(units, Sequence) else (units,) * (num_layers or 1)
+    if not widths:
+        fail("units", "an integer or one integer per layer", units)
+    for width in widths:
+        check_integer("units", width, minimum=1)
+    if num_layers is not None and len(widths) != num_layers:
+        advice = f"There are {len(widths)} widths in units={list(widths)}: leave num_layers out, or match it."
+        fail("num_layers", f"{len(widths)}, one layer per entry of `units`", num_layers, advice)
+    return widths
+
+
+def check_recurrent_options(
+    cell: str, units: tuple[int, ...], bidirectional: bool, merge_mode: str, residual: bool, reset_after: bool = True
+) -> None:
+    """Refuse options that are valid alone and have no effect, or no meaning, together.
+
+    Raises:
+        ValueError: With the reason.
+    """
+    if not reset_after and cell != "gru":
+        advice = "Only the GRU has a reset gate: leave it at its default or choose cell='gru'."
+        fail("reset_after", f"True for cell={cell!r}", reset_after, advice)
+    if merge_mode != "concat" and not bidirectional:
+        advice = "One direction has nothing to merge: set bidirectional=True or leave merge_mode at its default."
+        fail("merge_mode", "'concat' with bidirectional=False", merge_mode, advice)
+    if residual and len(set(units)) > 1:
+        advice = "A layer adds its input to its output, so both need the same width."
+        fail("units", "equal in all layers with residual=True", list(units), advice)

@@ -47,7 +47,10 @@ def run(arguments: Sequence[str], program: str | None = None) -> int:
         words.task = arguments[0]
     try:
         words.carry_out(words)
-    except (ValueError, FileNotFoundError, PermissionError, IsADirectoryError) as problem:
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody to tell. Python would complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError) as problem:
         if os.environ.get("SEQAPPS_TRACEBACK"):
             raise
         print(f"{parser.prog}: {problem}", file=sys.stderr)
@@ -55,9 +58,6 @@ def run(arguments: Sequence[str], program: str | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\n{parser.prog}: interrupted. A training goes on with --resume.", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone; there is nobody to tell. Python would complain when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
 
 

@@ -5,7 +5,9 @@ Imports no TensorFlow, so that `--help` answers at once.
 
 import argparse
 import dataclasses
+import functools
 import json
+import re
 import tomllib
 import types
 import typing
@@ -38,7 +40,7 @@ def option(
         choices: The names that it takes.
         minimum: The least value of a number, or of every number of a list.
         above: A bound that a number must lie above.
-        fraction: Whether numbers must lie in [0, 1).
+        fraction: Whether numbers must lie in [0, 1), or in (0, 1) with `above=0`.
     """
     limits = {"choices": tuple(choices), "minimum": minimum, "above": above, "fraction": fraction}
     return dataclasses.field(default=default, metadata={"help": help, **limits})
@@ -78,15 +80,12 @@ class TaskConfig:
             value = _coerced(getattr(self, field.name), field_type(type(self), field.name))
             object.__setattr__(self, field.name, value)
             _check_value(field.name, value, field_type(type(self), field.name), field.metadata)
-        _check_widths(self.units, self.num_layers)
-        if self.merge_mode != "concat" and not self.bidirectional:
-            advice = "Set bidirectional=True or leave merge_mode at its default."
-            checks.fail("merge_mode", "'concat' with bidirectional=False", self.merge_mode, advice)
+        checks.check_recurrent_options(self.cell, self.widths, self.bidirectional, self.merge_mode, self.residual)
 
     @property
     def widths(self) -> tuple[int, ...]:
         """One width per layer."""
-        return self.units if isinstance(self.units, tuple) else (self.units,) * (self.num_layers or 1)
+        return checks.layer_widths(self.units, self.num_layers)
 
     def to_dict(self) -> dict[str, Any]:
         """Every option, as JSON can hold it."""
@@ -108,7 +107,7 @@ def check_names(config_class: type[TaskConfig], options: Iterable[str], source: 
 
 
 def read_options(path: str | Path, config_class: type[TaskConfig]) -> dict[str, Any]:
-    """The options that a JSON or TOML file sets.
+    """The options that a JSON or TOML file sets, and the `task` that a run's own `config.json` also names.
 
     Args:
         path: File ending in `.json` or `.toml`.
@@ -121,22 +120,33 @@ def read_options(path: str | Path, config_class: type[TaskConfig]) -> dict[str, 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no config file {str(path)!r}.")
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         options = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as {path.suffix.lstrip('.').upper() or 'JSON'}: {error}.") from error
     if not isinstance(options, dict):
         raise ValueError(f"{path} must hold one table of options. Received: {type(options).__name__}.")
-    for name in options:
-        line = next((number for number, row in enumerate(text.splitlines(), 1) if name in row), 1)
-        check_names(config_class, [name], f"{path}, line {line}")
+    for name in options.keys() - {"task"}:
+        check_names(config_class, [name], f"{path}, line {_line_of(name, text)}")
     return options
+
+
+def _line_of(key: str, text: str) -> int:
+    """The line that sets a key, or opens the TOML table of that name."""
+    name = re.escape(key)
+    sets = re.compile(rf"^\s*\[{name}\]|(?<![\w-]){name}[\"']?\s*[=:]")
+    return next((number for number, row in enumerate(text.splitlines(), 1) if sets.search(row)), 1)
 
 
 def field_type(config_class: type, name: str) -> Any:
     """The resolved type of a field."""
-    return typing.get_type_hints(config_class)[name]
+    return _field_types(config_class)[name]
+
+
+@functools.cache
+def _field_types(config_class: type) -> dict[str, Any]:
+    return typing.get_type_hints(config_class)
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
@@ -163,6 +173,9 @@ def _check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) ->
     if isinstance(value, tuple) and sequence:
         for item in value:
             _check_scalar(name, item, typing.get_args(sequence)[:1], limits)
+    elif sequence and not {int, float, str} & set(members):
+        words = {int: "integers", float: "numbers", str: "texts"}
+        checks.fail(name, f"a list of {words[typing.get_args(sequence)[0]]}", value)
     else:
         _check_scalar(name, value, members, limits)
 
@@ -175,20 +188,12 @@ def _check_scalar(name: str, value: Any, members: tuple[Any, ...], limits: Mappi
     elif int in members:
         checks.check_integer(name, value, minimum=limits["minimum"] or 0)
     elif float in members and limits["fraction"]:
-        checks.check_fraction(name, value)
+        checks.check_fraction(name, value, exclusive=limits["above"] is not None)
     elif float in members:
         bound = limits["minimum"] if limits["above"] is None else limits["above"]
         checks.check_number(name, value, bound or 0.0, exclusive=limits["above"] is not None)
     elif not isinstance(value, str):
         checks.fail(name, "a text", value)
-
-
-def _check_widths(units: int | tuple[int, ...], num_layers: int | None) -> None:
-    if isinstance(units, tuple) and not units:
-        checks.fail("units", "an integer or one integer per layer", units)
-    if isinstance(units, tuple) and num_layers is not None and len(units) != num_layers:
-        advice = f"There are {len(units)} widths in units: leave num_layers out, or match it."
-        checks.fail("num_layers", f"{len(units)}, one layer per entry of `units`", num_layers, advice)
 
 
 def add_flags(parser: argparse.ArgumentParser, config_class: type[TaskConfig]) -> None:

@@ -127,7 +127,7 @@ def verify(versions: Iterable[Path]) -> None:
     """
     script = Path(__file__).with_name("verify_process.py")
     # -P keeps the script's folder, and with it this package's modules, off the path of the fresh process.
-    command = [sys.executable, "-P", str(script), *(str(path) for path in versions)]
+    command = [sys.executable, "-P", str(script), *(str(Path(path).resolve()) for path in versions)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(sys.executable).parent, check=False)
     if done.returncode:
         raise ValueError(f"The exported model does not answer as the trained one does:\n{done.stderr.strip()[-2000:]}")

@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,21 +41,28 @@ class Section:
         self.blocks.append(f"<p{attribute}>{html.escape(text)}</p>")
         return self
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], best: Sequence[int | None] = ()) -> "Section":
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        best: Sequence[int | None] = (),
+        own: int | None = None,
+    ) -> "Section":
         """Add a table of formatted cells.
 
         Args:
             header: Names of the columns.
-            rows: Cells; the first row is the run's own and stands out.
+            rows: Cells.
             best: For every column the row to print bold, or `None`.
+            own: The row of the run itself, which stands out.
         """
         head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
         body = []
         for number, row in enumerate(rows):
             marks = [' class="best"' if best and best[column] == number else "" for column in range(len(row))]
             cells = "".join(f"<td{mark}>{html.escape(cell)}</td>" for mark, cell in zip(marks, row, strict=True))
-            own = ' class="own"' if number == 0 else ""
-            body.append(f"<tr{own}>{cells}</tr>")
+            attribute = ' class="own"' if number == own else ""
+            body.append(f"<tr{attribute}>{cells}</tr>")
         self.blocks.append(f'<div class="scroll"><table><tr>{head}</tr>{"".join(body)}</table></div>')
         return self
 
@@ -98,23 +105,40 @@ def number(value: float | None) -> str:
 
 
 def score_table(
-    methods: Mapping[str, Mapping[str, float | None]], names: Mapping[str, str], higher_is_better: Sequence[str] = ()
-) -> tuple[list[str], list[list[str]], list[int | None]]:
-    """Header, cells and best rows of a table of methods against metrics.
+    methods: Mapping[str, Mapping[str, float | None]], names: Mapping[str, str]
+) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of a table of methods against metrics.
 
     Args:
-        methods: Metrics of every method; the run's own comes first.
+        methods: Metrics of every method.
         names: The shown name of every metric.
-        higher_is_better: Metrics of which the largest wins; the others are won by the smallest.
     """
     rows = [[method, *(number(metrics[name]) for name in names)] for method, metrics in methods.items()]
+    return ["", *names.values()], rows
+
+
+def best_rows(
+    methods: Mapping[str, Mapping[str, float | None]], names: Iterable[str], goals: Mapping[str, float]
+) -> list[int | None]:
+    """For every column of a score table the row that wins it; `None` for the first one and where nothing compares.
+
+    Args:
+        methods: Metrics of every method.
+        names: The metrics.
+        goals: The value that a metric should come nearest to; the smallest value wins the others.
+
+    Example:
+
+    >>> best_rows({"a": {"mae": 2, "coverage": 0.95}, "b": {"mae": 1, "coverage": 0.82}}, ["mae", "coverage"],
+    ...           goals={"coverage": 0.9})
+    [None, 1, 0]
+    """
     best: list[int | None] = [None]
     for name in names:
-        values = [metrics[name] for metrics in methods.values()]
-        defined = [value for value in values if value is not None]
-        extreme = max if name in higher_is_better else min
-        best.append(values.index(extreme(defined)) if defined and len(values) > 1 else None)
-    return ["", *names.values()], rows, best
+        values = {row: value for row, each in enumerate(methods.values()) if (value := each[name]) is not None}
+        ranks = {row: abs(value - goals[name]) if name in goals else value for row, value in values.items()}
+        best.append(min(ranks, key=ranks.__getitem__) if len(ranks) > 1 else None)
+    return best
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

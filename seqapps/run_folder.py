@@ -82,20 +82,30 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
     config_file = folder / "config.json"
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{str(folder)!r} is a file; a run needs a folder.")
+    holds_run = _holds_run(config_file)
     if resume:
-        if not config_file.is_file():
+        if not holds_run:
             raise FileNotFoundError(f"There is no run to resume in {str(folder)!r}. Leave out --resume.")
         _check_same_options(folder, read_json(config_file), options)
         return folder
-    if config_file.is_file() and not overwrite:
+    if holds_run and not overwrite:
         raise ValueError(f"{str(folder)!r} holds a run. Pass --resume to go on with it or --overwrite to replace it.")
-    if folder.is_dir() and any(folder.iterdir()) and not config_file.is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not holds_run:
         raise ValueError(f"{str(folder)!r} is not empty and holds no run. Choose another folder.")
-    if config_file.is_file():
+    if holds_run:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(config_file, options)
     return folder
+
+
+def _holds_run(config_file: Path) -> bool:
+    """Whether the file is the config of a run: other programs too write a `config.json`, and theirs is not ours."""
+    try:
+        options = read_json(config_file)
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(options, dict) and "task" in options
 
 
 def _check_same_options(folder: Path, stored: Mapping[str, Any], options: Mapping[str, Any]) -> None:

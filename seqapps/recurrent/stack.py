@@ -102,7 +102,7 @@ class RecurrentStack(keras.layers.Layer):
         switches = {"bidirectional": bidirectional, "residual": residual, "reset_after": reset_after}
         for name, value in (switches | {"return_sequences": return_sequences, "return_state": return_state}).items():
             checks.check_boolean(name, value)
-        self.units = _widths(units, num_layers)
+        self.units = checks.layer_widths(units, num_layers)
         self.num_layers = len(self.units)
         self.cell = cell
         self.bidirectional = bidirectional
@@ -116,7 +116,7 @@ class RecurrentStack(keras.layers.Layer):
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.reset_after = reset_after
         self.supports_masking = True
-        self._check_combination()
+        checks.check_recurrent_options(cell, self.units, bidirectional, merge_mode, residual, reset_after)
         self.recurrent_layers = [
             self._recurrent_layer(layer, backward) for layer in range(self.num_layers) for backward in self._directions
         ]
@@ -126,18 +126,6 @@ class RecurrentStack(keras.layers.Layer):
             for layer in between
         ]
 
-    def _check_combination(self) -> None:
-        """Refuse options that are valid alone and have no effect, or no meaning, together."""
-        if not self.reset_after and self.cell != "gru":
-            advice = "Only the GRU has a reset gate: leave it at its default or choose cell='gru'."
-            checks.fail("reset_after", f"True for cell={self.cell!r}", self.reset_after, advice)
-        if self.merge_mode != "concat" and not self.bidirectional:
-            advice = "One direction has nothing to merge: set bidirectional=True or leave merge_mode at its default."
-            checks.fail("merge_mode", "'concat' with bidirectional=False", self.merge_mode, advice)
-        if self.residual and len(set(self.units)) > 1:
-            advice = "A layer adds its input to its output, so both need the same width."
-            checks.fail("units", "equal in all layers with residual=True", list(self.units), advice)
-
     @property
     def _directions(self) -> tuple[bool, ...]:
         """For every direction whether it runs backwards."""
@@ -145,7 +133,7 @@ class RecurrentStack(keras.layers.Layer):
 
     def _recurrent_layer(self, layer: int, backward: bool) -> keras.layers.Layer:
         """One direction of one layer: a stock Keras layer."""
-        options = {"reset_after": self.reset_after} if self.cell == "gru" else {}
+        gru_only = {"reset_after": self.reset_after} if self.cell == "gru" else {}
         is_last = layer == self.num_layers - 1
         return CELLS[self.cell](
             self.units[layer],
@@ -159,7 +147,7 @@ class RecurrentStack(keras.layers.Layer):
             trainable=self.trainable,
             dtype=self.dtype_policy,
             name=f"{'backward' if backward else 'forward'}_{layer}",
-            **options,
+            **gru_only,
         )
 
     def build(self, sequences_shape: Sequence, initial_state_shape: Any = None) -> None:
@@ -330,18 +318,3 @@ class RecurrentStack(keras.layers.Layer):
             "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
             "reset_after": self.reset_after,
         }
-
-
-def _widths(units: int | Sequence[int], num_layers: int | None) -> tuple[int, ...]:
-    """One width per layer, from what the user may give."""
-    if num_layers is not None:
-        checks.check_integer("num_layers", num_layers, minimum=1)
-    widths: tuple = tuple(units) if isinstance(units, Sequence) else (units,) * (num_layers or 1)
-    if not widths:
-        checks.fail("units", "an integer or one integer per layer", units)
-    for width in widths:
-        checks.check_integer("units", width, minimum=1)
-    if num_layers is not None and len(widths) != num_layers:
-        advice = f"There are {len(widths)} widths in units={list(widths)}: leave num_layers out, or match it."
-        checks.fail("num_layers", f"{len(widths)}, one layer per entry of `units`", num_layers, advice)
-    return widths

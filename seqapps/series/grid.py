@@ -1,5 +1,7 @@
 """The regular time grid of a series: its frequency, its missing steps, its next steps."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
@@ -65,8 +67,12 @@ def _checked_frequency(frequency: str, stamps: pd.Index) -> str:
             checks.fail("frequency", "a whole number of steps, because the time column counts steps", frequency)
         return frequency
     try:
-        to_offset(frequency)
-    except ValueError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # names that pandas gives up, such as 'M'
+            rises = to_offset(frequency).n > 0
+    except (ValueError, FutureWarning):
+        rises = False
+    if not rises:
         advice = "Examples: 'h', 'D', 'B', 'W', 'MS', 'QS', '15min'."
         checks.fail("frequency", "a frequency of pandas", frequency, advice)
     return frequency

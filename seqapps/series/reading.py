@@ -1,7 +1,12 @@
 """Tables with a time column: read, and checked with file, line and column."""
 
+import csv
+import gzip
 import io
+import re
 import warnings
+import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -13,6 +18,7 @@ from seqapps import checks
 
 TIME_NAMES = ("date", "time", "ds", "timestamp", "datetime", "month", "year", "day", "week", "hour")
 DELIMITERS = (",", ";", "\t")
+BLANK = re.compile(r"^[ \t]+(?=\r?$)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,64 +54,96 @@ def read_table(data: str | Path | pd.DataFrame | TextIO) -> Table:
         ValueError: If the file is empty or cannot be read, with the line where it can be told.
     """
     if isinstance(data, pd.DataFrame):
-        frame = data if isinstance(data.index, pd.RangeIndex) else data.reset_index()
-        return _checked(Table(frame.reset_index(drop=True), "the DataFrame", np.arange(len(frame)), "row"))
+        return _checked(_frame_table(data, "the DataFrame"))
     if not isinstance(data, (str, Path)):
-        return _checked(_csv_table(data.read(), getattr(data, "name", "the stream").strip("<>")))
+        return _checked(_csv_table(data.read(), str(getattr(data, "name", "the stream")).strip("<>")))
     path = Path(data)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     if path.suffix in (".parquet", ".pq"):
-        frame = pd.read_parquet(path)
-        frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
-        return _checked(Table(frame.reset_index(drop=True), str(path), np.arange(len(frame)), "row"))
+        return _checked(_frame_table(_parquet_frame(path), str(path)))
     return _checked(_csv_table(_text_of(path), str(path)))
+
+
+def _parquet_frame(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _frame_table(frame: pd.DataFrame, source: str) -> Table:
+    """A DataFrame as a table; its index becomes a column unless it only numbers the rows or is one already."""
+    index = frame.index
+    numbers_rows = index.nlevels == 1 and index.name is None and pd.api.types.is_numeric_dtype(index)
+    frame = frame.reset_index(drop=numbers_rows or index.name in frame.columns)
+    frame.columns = pd.Index([str(name) for name in frame.columns])
+    return Table(frame, source, np.arange(len(frame)), "row")
 
 
 def _text_of(path: Path) -> str:
     """The text of a file that may be compressed."""
-    import gzip
-
     raw = path.read_bytes()
     try:
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError) as error:
-        raise ValueError(f"{path} cannot be decompressed: {error}.") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be decompressed: {str(error).rstrip('.')}.") from error
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path}, line {line}: the text is not UTF-8. Save the file as UTF-8.") from error
 
 
 def _csv_table(text: str, source: str) -> Table:
-    if not text.strip():
+    text = BLANK.sub("", text.removeprefix("\ufeff"))
+    body = text.lstrip("\r\n")
+    if not body:
         raise ValueError(f"{source} is empty: it needs a header line and rows.")
-    header = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(DELIMITERS, key=header.count)
+    blank = text.count("\n", 0, len(text) - len(body))  # lines above the header
+    header = re.split(r"[\r\n]", body, maxsplit=1)[0]
+    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
+    _check_doubled([name.strip() for name in next(csv.reader([header], delimiter=delimiter)) if name.strip()], source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # Blank lines are kept while reading, so that a row's number tells its line.
-            frame = pd.read_csv(io.StringIO(text), sep=delimiter, index_col=False, skip_blank_lines=False)
-    except pd.errors.ParserWarning as error:
-        raise ValueError(f"{source}: the rows have more fields than the header. Name every column.") from error
-    except pd.errors.ParserError as error:
+            stream = io.StringIO(body)
+            frame = pd.read_csv(stream, sep=delimiter, index_col=False, skip_blank_lines=False, low_memory=False)
+    except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        _check_fields(body, delimiter, source, blank)
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise ValueError(f"{source} cannot be read as CSV: {reason}.") from error
     frame = frame.rename(columns=lambda name: str(name).strip())
     filled = ~frame.isna().all(axis=1).to_numpy()
-    return Table(frame[filled].reset_index(drop=True), source, np.flatnonzero(filled) + 2, "line")
+    return Table(frame[filled].reset_index(drop=True), source, np.flatnonzero(filled) + 2 + blank, "line")
+
+
+def _check_fields(body: str, delimiter: str, source: str, blank: int) -> None:
+    """Refuse the first row with more fields than the header; pandas tells its line only sometimes."""
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+    width = len(next(reader))
+    for fields in reader:
+        if len(fields) > width:
+            raise ValueError(
+                f"{source}, line {reader.line_num + blank}: expected {width} fields, as in the header. "
+                f"Received: {len(fields)}. Name every column, and quote what holds a {delimiter!r}."
+            )
 
 
 def _checked(table: Table) -> Table:
     if table.frame.empty:
         raise ValueError(f"{table.source} is empty: it has a header but no rows.")
-    names = [str(name) for name in table.frame.columns]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise ValueError(f"{table.source}: column {doubled[0]!r} occurs twice. Give every column its own name.")
+    _check_doubled(list(table.frame.columns), table.source)
     return table
+
+
+def _check_doubled(names: list[str], source: str) -> None:
+    """Refuse a name that stands for two columns; pandas would rename the second one of a file."""
+    counts = Counter(names)
+    doubled = next((name for name in names if counts[name] > 1), None)
+    if doubled is not None:
+        raise ValueError(f"{source}: column {doubled!r} occurs twice. Give every column its own name.")
 
 
 def check_columns(table: Table, names: tuple[str, ...], option: str) -> None:
@@ -122,6 +160,8 @@ def check_columns(table: Table, names: tuple[str, ...], option: str) -> None:
 def number_column(table: Table, name: str) -> np.ndarray:
     """A column as float64, missing cells as NaN; text or an infinite value is an error with its line."""
     column = table.frame[name]
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = column.astype(str)  # else pandas would count nanoseconds
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
     text = np.flatnonzero(np.isnan(values) & column.notna().to_numpy())
     if text.size:
@@ -132,7 +172,9 @@ def number_column(table: Table, name: str) -> np.ndarray:
         )
     infinite = np.flatnonzero(np.isinf(values))
     if infinite.size:
-        raise ValueError(f"{table.place(infinite[0])}, column {name!r}: the value must be finite. Received: inf.")
+        raise ValueError(
+            f"{table.place(infinite[0])}, column {name!r}: the value must be finite. Received: {values[infinite[0]]}."
+        )
     return values
 
 
@@ -156,6 +198,8 @@ def find_time_column(table: Table) -> str:
 
 def _parsed(column: pd.Series) -> pd.Series:
     """Time stamps without a zone (those with one become UTC); what cannot be read becomes NaT."""
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # pandas tells when it falls back to a slower parser
         stamps = pd.to_datetime(column, errors="coerce", utc=True)

@@ -27,9 +27,9 @@ class Config(TaskConfig):
         "independent", "one map for every column, or all columns at once", choices=("independent", "joint")
     )
     quantiles: tuple[float, ...] = option(
-        (0.1, 0.5, 0.9), "levels to forecast; 0.5 is always among them", fraction=True
+        (0.1, 0.5, 0.9), "levels to forecast; 0.5 is always among them", fraction=True, above=0
     )
-    interval_level: float = option(0.8, "level of the interval in the report and its metrics", fraction=True)
+    interval_level: float = option(0.8, "level of the interval in the report and its metrics", fraction=True, above=0)
     split_rows: tuple[int, ...] | None = option(
         None, "rows a,b,c: train up to a, validation up to b, test up to c", minimum=1
     )
@@ -37,9 +37,8 @@ class Config(TaskConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for level in self.quantiles:
-            checks.check_fraction("quantiles", level, exclusive=True)
-        checks.check_fraction("interval_level", self.interval_level, exclusive=True)
+        if self.target_columns == ():
+            checks.fail("target_columns", "at least one column", (), "Leave it out for all columns.")
         self._check_splits()
 
     def _check_splits(self) -> None:

@@ -10,6 +10,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
+from seqapps import checks
 from seqapps.series import grid, reading, windows
 from seqapps.tasks.forecasting.config import Config
 
@@ -131,6 +132,9 @@ def read_series(data: str | Path | pd.DataFrame | TextIO, config: Config) -> Ser
 def _parts(data: str | Path | pd.DataFrame, config: Config) -> dict[str, str | Path | pd.DataFrame]:
     """The tables in the order of time: one, or one per split."""
     if isinstance(data, (str, Path)) and Path(data).is_dir():
+        for name in ("validation_data", "test_data"):
+            if getattr(config, name) is not None:
+                checks.fail(name, "None, because DATA is a folder with its own files", getattr(config, name))
         return _folder_files(Path(data))
     if config.validation_data is not None and config.test_data is None:
         raise ValueError(
@@ -206,7 +210,7 @@ def _date_ends(series: Series, dates: tuple[str, ...]) -> tuple[int, int, int]:
     rows = []
     for date in dates:
         try:
-            stamp = pd.Timestamp(date) if isinstance(series.stamps, pd.DatetimeIndex) else int(date)
+            stamp = _utc(pd.Timestamp(date)) if isinstance(series.stamps, pd.DatetimeIndex) else int(date)
         except ValueError as error:
             raise ValueError(f"`split_dates` must be time stamps of the data. Received: {date!r}.") from error
         rows.append(int(series.stamps.searchsorted(stamp)))
@@ -216,6 +220,11 @@ def _date_ends(series: Series, dates: tuple[str, ...]) -> tuple[int, int, int]:
             f"{', '.join(dates)}."
         )
     return rows[0], rows[1], len(series.stamps)
+
+
+def _utc(stamp: pd.Timestamp) -> pd.Timestamp:
+    """A time stamp without a zone; one with a zone becomes UTC, as in the data."""
+    return stamp if stamp.tzinfo is None else stamp.tz_convert(None)
 
 
 def _check_lengths(splits: Splits) -> None:

@@ -20,11 +20,11 @@ METRICS = {
     "rmse": "RMSE",
     "mase": "MASE",
     "smape": "sMAPE %",
-    "scaled_mse": "MSE of z-scores",
-    "scaled_mae": "MAE of z-scores",
-    "weighted_quantile_loss": "weighted quantile loss",
+    "scaled_mse": "z-MSE",
+    "scaled_mae": "z-MAE",
+    "weighted_quantile_loss": "WQL",
     "coverage": "coverage",
-    "winkler": "Winkler score",
+    "winkler": "Winkler",
 }  # all but coverage: lower is better
 
 

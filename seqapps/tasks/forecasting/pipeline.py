@@ -96,7 +96,7 @@ def evaluate(
 
 def summary(metrics: dict[str, Any]) -> str:
     """The score table and the verdict, for the terminal."""
-    header, rows, _ = report.score_table(metrics["methods"], evaluation.METRICS)
+    header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
     lines = [f"Scores on the {metrics['split']} part ({metrics['windows']} windows):", report.text_table(header, rows)]
     return "\n".join([*lines, metrics["verdict"], *filter(None, [metrics["lag_check"]["message"]])])
 
@@ -175,7 +175,7 @@ def _say(splits: Splits, config: Config) -> None:
 
 
 def _model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
-    header, rows, _ = report.score_table(metrics["methods"], evaluation.METRICS)
+    header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
     table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
     direction = "two directions" if config.bidirectional else "one direction"
     widths = ", ".join(str(width) for width in config.widths)

@@ -29,7 +29,10 @@ def write_report(
     columns = ", ".join(splits.series.columns[:MOST_COLUMNS]) + (
         " …" if len(splits.series.columns) > MOST_COLUMNS else ""
     )
-    sections = [_score_section(evaluation, splits), _forecast_section(config, splits, evaluation)]
+    sections = [
+        _score_section(evaluation, splits, config.interval_level),
+        _forecast_section(config, splits, evaluation),
+    ]
     by_step = report.Section("Error by step of the horizon")
     by_step.figure(_step_figure(metrics["by_step"]), "Mean absolute error of the z-scores by step for every method")
     if len(splits.series.columns) > 1:
@@ -40,19 +43,23 @@ def write_report(
     report.write(path, f"Forecast of {columns}", [*sections, by_step, training])
 
 
-def _score_section(evaluation: Evaluation, splits: Splits) -> report.Section:
+def _score_section(evaluation: Evaluation, splits: Splits, interval_level: float) -> report.Section:
     metrics = evaluation.metrics
+    scores = metrics["methods"]
     stride = metrics["every_nth_origin"]
     section = report.Section(f"Scores on the {metrics['split']} part")
     loses = "does NOT" in metrics["verdict"]
     section.paragraph(metrics["verdict"], "verdict loses" if loses else "verdict")
-    section.table(*report.score_table(metrics["methods"], METRICS))
+    goals = {"coverage": interval_level}
+    section.table(*report.score_table(scores, METRICS), best=report.best_rows(scores, METRICS, goals), own=0)
     origins = "origin" if stride == 1 else f"{stride}th origin"
     section.paragraph(
         f"{metrics['windows']} windows, every {origins}; each method forecasts {splits.horizon} steps from the same "
-        "origins. Lower is better, except that coverage should equal the interval's level. MASE divides by the mean "
-        f"absolute difference to {splits.season_length} step{'s' if splits.season_length > 1 else ''} before, over all "
-        "rows before the test part. Baselines get quantiles from their errors on validation.",
+        f"origins. Lower is better, except that coverage should be {interval_level:g}, the interval's level. MASE "
+        f"divides by the mean absolute difference to {splits.season_length} "
+        f"step{'s' if splits.season_length > 1 else ''} before, over all rows before the test part. z-MSE and "
+        "z-MAE are errors of z-scores (mean and deviation of the training part), WQL is the weighted quantile loss. "
+        "Baselines get quantiles from their errors on validation.",
         "note",
     )
     for note in [metrics["lag_check"]["message"], *splits.notes]:
@@ -128,8 +135,8 @@ def _step_figure(by_step: Mapping[str, Sequence[float | None]]) -> Figure:
 
 
 def _column_table(by_column: Mapping[str, Mapping[str, Mapping[str, float | None]]]):
+    """MASE of every method in every column."""
     methods = list(next(iter(by_column.values())))
-    rows = [
+    return ["", *methods], [
         [column, *(report.number(scores[method]["mase"]) for method in methods)] for column, scores in by_column.items()
     ]
-    return ["", *methods], rows

@@ -83,14 +83,16 @@ def fit(splits: Splits, config: Config) -> Preprocessing:
     if config.transform == "log":
         _check_positive(splits)
     transformed = np.log(train) if config.transform == "log" else train
-    deviation = np.nanstd(transformed, axis=0)
+    low, high = np.nanmin(train, axis=0), np.nanmax(train, axis=0)
+    # Rounding gives a constant column a deviation that is tiny, not 0.
+    scale = np.where(low < high, np.nanstd(transformed, axis=0), 1.0)
     return Preprocessing(
         columns=series.columns,
         transform=config.transform,
         mean=_floats(np.nanmean(transformed, axis=0)),
-        scale=_floats(np.where(deviation > 0, deviation, 1.0)),
-        low=_floats(np.nanmin(train, axis=0)),
-        high=_floats(np.nanmax(train, axis=0)),
+        scale=_floats(scale),
+        low=_floats(low),
+        high=_floats(high),
         seasonal_error=_floats(seasonal_error(series.values[: splits.ends[1]], splits.season_length)),
         mark_missing=bool(np.isnan(train).any()),
     )
