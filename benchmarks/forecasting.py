@@ -28,7 +28,7 @@ DEMO = HERE.parent / "data" / "forecasting" / "sea_surface_temperature.csv"
 
 ETTH1 = (
     "--split-rows 8640,11520,14400 --window 96 --horizon 96 --normalization standard --units 64 --dropout 0.3 "
-    "--batch-size 32 --epochs 12 --max-minutes 18"
+    "--batch-size 32 --epochs 8 --max-minutes 18"
 )
 AIRLINE = (
     "--split-rows 96,120,144 --window 36 --horizon 24 --transform log --units 64 --batch-size 4 --epochs 60 "

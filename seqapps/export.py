@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from seqapps import run_folder
+from seqapps import checks, run_folder
 
 GOLDEN_FILE = "golden.json"
 SIGNATURES_FILE = "signatures.json"
@@ -62,13 +62,10 @@ def save(
         The version's folder.
 
     Raises:
-        ValueError: If the version exists, or a fresh process does not get the same answers.
+        ValueError: If the version is no positive number or exists, or a fresh process does not get the same answers.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    number = next_version(folder) if version is None else version
-    if (folder / str(number)).exists():
-        raise ValueError(f"`version` must be new in {str(folder)!r}. Received: version={number}, which exists.")
+    number = _new_version(folder, version)
     temporary = folder / f".unfinished-{os.getpid()}"
     try:
         tf.saved_model.save(bundle, str(temporary), signatures=bundle.functions)
@@ -83,10 +80,7 @@ def save(
 def copy_version(source: Path, folder: str | Path, version: int | None = None) -> Path:
     """Put a written version into another model folder and verify it there; names and errors as in `save`."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    number = next_version(folder) if version is None else version
-    if (folder / str(number)).exists():
-        raise ValueError(f"`version` must be new in {str(folder)!r}. Received: version={number}, which exists.")
+    number = _new_version(folder, version)
     temporary = folder / f".unfinished-{os.getpid()}"
     try:
         shutil.copytree(source, temporary)
@@ -95,6 +89,17 @@ def copy_version(source: Path, folder: str | Path, version: int | None = None) -
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder / str(number)
+
+
+def _new_version(folder: Path, version: int | None) -> int:
+    """The number to write in a model folder, which is made if it is not there."""
+    if version is not None:
+        checks.check_integer("version", version, minimum=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    number = next_version(folder) if version is None else version
+    if (folder / str(number)).exists():
+        raise ValueError(f"`version` must be new in {str(folder)!r}. Received: version={number}, which exists.")
+    return number
 
 
 def next_version(folder: Path) -> int:
@@ -130,7 +135,9 @@ def verify(versions: Iterable[Path]) -> None:
     command = [sys.executable, "-P", str(script), *(str(Path(path).resolve()) for path in versions)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(sys.executable).parent, check=False)
     if done.returncode:
-        raise ValueError(f"The exported model does not answer as the trained one does:\n{done.stderr.strip()[-2000:]}")
+        # A difference is told on standard output; on the other one there is TensorFlow's chatter too.
+        said = done.stdout.strip() or done.stderr.strip()[-2000:]
+        raise ValueError(f"The exported model does not answer as the trained one does:\n{said}")
 
 
 def _described(version: Path) -> dict[str, Any]:

@@ -140,11 +140,12 @@ class ResumableTraining(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         row = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(math.isfinite(row[name]) for name in ("loss", MONITOR)):
-            raise ValueError(
-                f"The loss of epoch {epoch + 1} is not a finite number ({row['loss']}). "
-                "Lower learning_rate, set clip_norm, or look for extreme values in the data."
-            )
+        for name, words in (("loss", "loss"), (MONITOR, "validation loss")):
+            if not math.isfinite(row[name]):
+                raise ValueError(
+                    f"The {words} of epoch {epoch + 1} is not a finite number ({row[name]}). "
+                    "Lower learning_rate, set clip_norm, or look for extreme values in the data."
+                )
         progress = self.progress
         progress.seconds, self._resumed_at = self.elapsed(), time.monotonic()
         progress.epoch = epoch + 1

@@ -51,7 +51,8 @@ def check(folder):
             expected, received = decode(encoded), answer[name].numpy()
             if differs(expected, received):
                 where = f"{folder}: output {name!r} of {golden['signature']!r}"
-                sys.exit(f"{where} differs.\nExpected: {expected.ravel()[:8]}\nReceived: {received.ravel()[:8]}")
+                print(f"{where} differs.\nExpected: {expected.ravel()[:8]}\nReceived: {received.ravel()[:8]}")
+                sys.exit(1)
 
 
 if __name__ == "__main__":

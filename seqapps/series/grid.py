@@ -8,7 +8,16 @@ from pandas.tseries.frequencies import to_offset
 
 from seqapps import checks
 
-CALENDAR = ("MS", "ME", "QS", "QE", "YS", "YE", "B", "BMS", "BME", "W", "D")
+MONTH = 365.2425 / 12
+CALENDAR = {  # mean days of a step
+    **dict.fromkeys(("MS", "ME"), MONTH),
+    **dict.fromkeys(("QS", "QE"), 3 * MONTH),
+    **dict.fromkeys(("YS", "YE"), 12 * MONTH),
+    "B": 7 / 5,
+    **dict.fromkeys(("BMS", "BME"), MONTH),
+    "W": 7,
+    "D": 1,
+}
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 ANCHORED = {"W": DAYS, "QS": MONTHS[:3], "QE": MONTHS[:3], "YS": MONTHS, "YE": MONTHS}
@@ -94,7 +103,10 @@ def _fitting_grids(stamps: pd.Index):
         yield name, _grid(stamps, name)
     if not isinstance(stamps, pd.DatetimeIndex):
         return
-    for base in CALENDAR:
+    for base, days in CALENDAR.items():
+        about = (stamps[-1] - stamps[0]) / DAY / days + 1
+        if not len(stamps) - 3 <= about <= most + 3:  # building its grid would only cost time
+            continue
         for name in (base, *(f"{base}-{anchor}" for anchor in ANCHORED.get(base, ()))):
             grid = _grid(stamps, name)
             if len(grid) <= most and stamps.isin(grid).all():

@@ -96,6 +96,9 @@ def _text_of(path: Path) -> str:
 
 
 def _csv_table(text: str, source: str) -> Table:
+    if "\0" in text:  # UTF-16 without its mark passes for UTF-8
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"{source}, line {line}: the text is not UTF-8. Save the file as UTF-8.")
     text = BLANK.sub("", text.removeprefix("\ufeff"))
     body = text.lstrip("\r\n")
     if not body:
@@ -103,13 +106,26 @@ def _csv_table(text: str, source: str) -> Table:
     blank = text.count("\n", 0, len(text) - len(body))  # lines above the header
     header = re.split(r"[\r\n]", body, maxsplit=1)[0]
     delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
-    _check_doubled([name.strip() for name in next(csv.reader([header], delimiter=delimiter)) if name.strip()], source)
+    _check_doubled(
+        [
+            name.strip()
+            for name in next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+            if name.strip()
+        ],
+        source,
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # Blank lines are kept while reading, so that a row's number tells its line.
-            stream = io.StringIO(body)
-            frame = pd.read_csv(stream, sep=delimiter, index_col=False, skip_blank_lines=False, low_memory=False)
+            frame = pd.read_csv(
+                io.StringIO(body),
+                sep=delimiter,
+                index_col=False,
+                skip_blank_lines=False,
+                skipinitialspace=True,
+                low_memory=False,
+            )
     except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         _check_fields(body, delimiter, source, blank)
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
@@ -121,7 +137,7 @@ def _csv_table(text: str, source: str) -> Table:
 
 def _check_fields(body: str, delimiter: str, source: str, blank: int) -> None:
     """Refuse the first row with more fields than the header; pandas tells its line only sometimes."""
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter, skipinitialspace=True)
     width = len(next(reader))
     for fields in reader:
         if len(fields) > width:
