@@ -22,7 +22,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster on the demo data
 	$(BIN)/python apps/forecasting.py train data/forecasting/sea_surface_temperature.csv $(FORECAST) --config data/forecasting/demo.toml --overwrite
 	@echo; echo "The next steps, from the SavedModel:"
-	@$(BIN)/python apps/forecasting.py predict $(FORECAST) data/forecasting/sea_surface_temperature.csv | head -n 7
+	@$(BIN)/python apps/forecasting.py predict $(FORECAST) data/forecasting/sea_surface_temperature.csv \
+	  --output $(FORECAST)/forecast.csv
+	@head -n 7 $(FORECAST)/forecast.csv
 
 test: $(READY) lint  ## lint, types and the tests that take under ten seconds
 	$(BIN)/python -m pytest -n 2 -m "not slow"

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import seqapps
+from seqapps import checks
 from seqapps import config as config_module
 from seqapps.tasks import TASKS
 
@@ -47,6 +48,8 @@ def run(arguments: Sequence[str], program: str | None = None) -> int:
         words.task = arguments[0]
     try:
         words.carry_out(words)
+    except SystemExit as stop:
+        return int(stop.code or DONE)
     except BrokenPipeError:
         # The reader of our output has gone; there is nobody to tell. Python would complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,9 +64,24 @@ def run(arguments: Sequence[str], program: str | None = None) -> int:
     return DONE
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes flags only as they are written, and names the closest one where a flag is not known."""
+
+    known: ClassVar[set[str]] = set()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        unknown = next((word for word in message.split() if word.startswith("--")), None)
+        if message.startswith("unrecognized") and unknown:
+            message += "." + checks.suggestion(unknown.split("=")[0], sorted(self.known))
+        super().error(message)
+
+
 def _parser(task: str | None, program: str | None) -> argparse.ArgumentParser:
     about = "Recurrent networks for sequences: trained, judged beside honest baselines, and served."
-    parser = argparse.ArgumentParser(prog=program or "seqapps", description=about)
+    parser = _Parser(prog=program or "seqapps", description=about)
     parser.add_argument("--version", action="version", version=f"seqapps {seqapps.__version__}")
     if task:
         _add_verbs(parser, task)
@@ -90,6 +108,7 @@ def _add_verbs(parser: argparse.ArgumentParser, task: str) -> None:
     train.add_argument("--resume", action="store_true", help="go on with the run in OUT")
     train.add_argument("--overwrite", action="store_true", help="replace the run in OUT")
     config_module.add_flags(train.add_argument_group("options"), task_config.Config)  # type: ignore[arg-type]
+    _Parser.known |= {"--config", "--resume", "--overwrite", *config_module.flag_names(task_config.Config)}
 
     evaluate = verb("evaluate", _evaluate, "measure a run on data, beside its baselines")
     evaluate.add_argument("run", metavar="RUN")
@@ -118,7 +137,11 @@ def _train(words: argparse.Namespace) -> None:
     for path in [Path(words.config)] if words.config else [stored] if words.resume and stored.is_file() else []:
         options |= _without_task(path, words.task, task_config)
     options |= {name: getattr(words, name) for name in names}
-    config = task_config(**options)
+    try:
+        config = task_config(**options)
+    except ValueError as problem:
+        print(f"seqapps {words.task} train: {problem}", file=sys.stderr)
+        raise SystemExit(USAGE) from problem
     pipeline = _quiet_import(f"seqapps.tasks.{words.task}.pipeline")
     pipeline.train(config, words.data, words.out, resume=words.resume, overwrite=words.overwrite)
 
@@ -172,6 +195,10 @@ def _load(words: argparse.Namespace) -> Any:
 def _quiet_import(name: str) -> ModuleType:
     """Import a module that needs TensorFlow, whose start-up messages no setting silences."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Concurrent operations, and oneDNN's, add in another order from run to run: a resumed run would differ in the
+    # last bit. TensorFlow reads both when it is imported.
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with _standard_error_held_back():
         module = import_module(name)
         import_module("tensorflow").constant(0)  # the first operation looks for devices, and says so

@@ -211,6 +211,11 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type[TaskConfig]) -
             parser.add_argument(flag, type=parse, default=argparse.SUPPRESS, metavar=name, help=text)
 
 
+def flag_names(config_class: type[TaskConfig]) -> list[str]:
+    """The flags of `add_flags`."""
+    return ["--" + field.name.replace("_", "-") for field in dataclasses.fields(config_class)]
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value) or "none"

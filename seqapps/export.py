@@ -67,6 +67,7 @@ def save(
     folder = Path(folder)
     number = _new_version(folder, version)
     temporary = folder / f".unfinished-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
     try:
         tf.saved_model.save(bundle, str(temporary), signatures=bundle.functions)
         _write_extras(bundle, temporary / "assets.extra", requests, facts, _described(temporary))
@@ -82,6 +83,7 @@ def copy_version(source: Path, folder: str | Path, version: int | None = None) -
     folder = Path(folder)
     number = _new_version(folder, version)
     temporary = folder / f".unfinished-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
     try:
         shutil.copytree(source, temporary)
         verify([temporary])
@@ -183,7 +185,7 @@ def _encoded(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         array = np.asarray(array)
         is_text = array.dtype.kind in "OSU"
         flat = array.ravel().tolist()
-        values = [base64.b64encode(item).decode() if is_text else item for item in flat]
+        values = [base64.b64encode(tf.compat.as_bytes(item)).decode() if is_text else item for item in flat]
         encoded[name] = {"dtype": "string" if is_text else array.dtype.name, "shape": array.shape, "values": values}
     return encoded
 
@@ -193,8 +195,22 @@ def _rest_request(name: str, inputs: Mapping[str, np.ndarray], described: Mappin
     row = {}
     for key, facts in described["inputs"].items():
         value = np.asarray(inputs[key])[0] if key in inputs else np.asarray(facts["default"])[0]
-        row[key] = value.decode() if isinstance(value, bytes) else value.tolist()
+        row[key] = _json_value(value)
     return json.dumps({"signature_name": name, "instances": [row]}, ensure_ascii=False)
+
+
+def _json_value(value: Any) -> Any:
+    """A value of a REST request: bytes that are no text become `{"b64": …}`, as the protocol has it."""
+    if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, bytes):
+        return _json_value(value.tolist())
+    if isinstance(value, list):
+        return [_json_value(item) for item in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"b64": base64.b64encode(value).decode()}
+    return value
 
 
 def _warmup_record(name: str, inputs: Mapping[str, np.ndarray]) -> bytes:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+RUN_FILES = (
+    *("manifest.json", "preprocessing.json", "calibration.json", "baselines.npz", "history.csv", "metrics.json"),
+    *("predictions.csv.gz", "report.html", "README.md", "model.keras", "initial.weights.h5", "encoder.weights.h5"),
+    *("checkpoints", "export"),
+)  # beside config.json
 PACKAGES = ("seqapps", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
 
@@ -20,7 +26,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix of `path`, because Keras and pandas choose a format by it.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():  # a device or a pipe, such as /dev/stdout, cannot be replaced
+        yield path
+        return
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield temporary
@@ -69,7 +78,7 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
         folder: Where the run goes.
         options: The run's config with its task, as `config.json` keeps it.
         resume: Go on with the run in the folder; its options must be the same.
-        overwrite: Delete the run in the folder first.
+        overwrite: Delete the run in the folder first; files that are not the run's stay.
 
     Raises:
         ValueError: If the folder holds a run and neither `resume` nor `overwrite` is given, holds something else, or
@@ -87,16 +96,31 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
         if not holds_run:
             raise FileNotFoundError(f"There is no run to resume in {str(folder)!r}. Leave out --resume.")
         _check_same_options(folder, read_json(config_file), options)
+        for unfinished in _unfinished(folder):
+            unfinished.unlink()
         return folder
     if holds_run and not overwrite:
         raise ValueError(f"{str(folder)!r} holds a run. Pass --resume to go on with it or --overwrite to replace it.")
-    if folder.is_dir() and any(folder.iterdir()) and not holds_run:
+    if folder.is_dir() and {*folder.iterdir()} - {*_unfinished(folder)} and not holds_run:
         raise ValueError(f"{str(folder)!r} is not empty and holds no run. Choose another folder.")
-    if holds_run:
-        shutil.rmtree(folder)
+    _delete_run(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(config_file, options)
     return folder
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    """What `atomic_path` leaves behind when its process is killed."""
+    return [path for path in folder.glob(".*") if re.fullmatch(r"\.\d+-.+", path.name) and path.is_file()]
+
+
+def _delete_run(folder: Path) -> None:
+    """Delete what a run wrote and nothing else; `config.json` stays until the new one takes its place."""
+    for path in [folder / name for name in RUN_FILES] + _unfinished(folder):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _holds_run(config_file: Path) -> bool:
@@ -105,7 +129,7 @@ def _holds_run(config_file: Path) -> bool:
         options = read_json(config_file)
     except (FileNotFoundError, ValueError):
         return False
-    return isinstance(options, dict) and "task" in options
+    return isinstance(options, dict) and {"task", "cell", "seed"} <= options.keys()
 
 
 def _check_same_options(folder: Path, stored: Mapping[str, Any], options: Mapping[str, Any]) -> None:

@@ -95,16 +95,18 @@ def _grid(stamps: pd.Index, frequency: str) -> pd.Index:
 
 def _fitting_grids(stamps: pd.Index):
     """Every frequency whose grid holds all stamps and needs no more than half of its steps added."""
-    steps = np.diff(stamps.to_numpy().astype("int64"))
-    smallest = int(np.gcd.reduce(steps))
+    numbers = stamps.to_numpy().astype("int64")
+    smallest = int(np.gcd.reduce(np.diff(numbers)))
+    span = int(numbers[-1]) - int(numbers[0])  # 292 years of nanoseconds fill an int64
     most = len(stamps) / (1 - LARGEST_GAP_SHARE)
-    if (int(steps.sum()) // smallest) + 1 <= most:
+    if span // smallest + 1 <= most:
         name = _fixed_frequency(stamps, smallest) if isinstance(stamps, pd.DatetimeIndex) else str(smallest)
         yield name, _grid(stamps, name)
     if not isinstance(stamps, pd.DatetimeIndex):
         return
+    span_days = span / (DAY / pd.Timedelta(1, unit=stamps.unit))
     for base, days in CALENDAR.items():
-        about = (stamps[-1] - stamps[0]) / DAY / days + 1
+        about = span_days / days + 1
         if not len(stamps) - 3 <= about <= most + 3:  # building its grid would only cost time
             continue
         for name in (base, *(f"{base}-{anchor}" for anchor in ANCHORED.get(base, ()))):

@@ -125,6 +125,7 @@ def _csv_table(text: str, source: str) -> Table:
                 skip_blank_lines=False,
                 skipinitialspace=True,
                 low_memory=False,
+                float_precision="round_trip",  # by default pandas misses the last bit of many numbers
             )
     except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         _check_fields(body, delimiter, source, blank)
@@ -197,9 +198,10 @@ def number_column(table: Table, name: str) -> np.ndarray:
 def find_time_column(table: Table) -> str:
     """The column of time stamps: one with a usual name, else the first text column that reads as dates."""
     columns = [str(name) for name in table.frame.columns]
-    for name in columns:
-        if name.lower() in TIME_NAMES:
-            return name
+    for usual in TIME_NAMES:  # the most telling name first: `date` before `year`
+        for name in columns:
+            if name.lower() == usual:
+                return name
     for name in columns:
         column = table.frame[name]
         if pd.api.types.is_datetime64_any_dtype(column) or (

@@ -66,9 +66,10 @@ class Splits:
         return windows.origins(start, stop, self.window, self.horizon)
 
     def fingerprint(self, split: str) -> str:
-        """SHA-256 of a split's values."""
+        """SHA-256 of a split's columns, time stamps and values."""
         start, stop = self.rows(split)
-        return hashlib.sha256(self.series.values[start:stop].tobytes()).hexdigest()
+        names = [self.series.frequency, *self.series.columns, *map(str, self.series.stamps[[start, stop - 1]])]
+        return hashlib.sha256("\n".join(names).encode() + self.series.values[start:stop].tobytes()).hexdigest()
 
 
 def load(data: str | Path | pd.DataFrame, config: Config) -> Splits:
@@ -91,6 +92,23 @@ def load(data: str | Path | pd.DataFrame, config: Config) -> Splits:
     splits = Splits(series, ends, window, horizon, season_length, _notes(series, ends))
     _check_lengths(splits)
     return splits
+
+
+def load_whole(data: str | Path | pd.DataFrame, config: Config) -> Splits:
+    """Read a series of which every window is wanted: no split rule applies.
+
+    Args:
+        data: A file or a DataFrame.
+        config: A run's resolved options.
+
+    Raises:
+        ValueError: If the data cannot be used, or are shorter than one window and horizon.
+    """
+    series = read_series(data, config)
+    window, horizon = config.steps
+    length = len(series.values)
+    _check_series_length(length, window, horizon)
+    return Splits(series, (length, length, length), window, horizon, config.season_length or 1, ())
 
 
 def resolved(config: Config, splits: Splits) -> Config:
@@ -229,11 +247,7 @@ def _utc(stamp: pd.Timestamp) -> pd.Timestamp:
 
 def _check_lengths(splits: Splits) -> None:
     window, horizon = splits.window, splits.horizon
-    need = f"one example needs window + horizon = {window} + {horizon} = {window + horizon}"
-    if len(splits.series.values) < window + horizon:
-        raise ValueError(
-            f"The series has {len(splits.series.values)} steps; {need}. Shorten window or horizon, or supply more data."
-        )
+    need = _check_series_length(len(splits.series.values), window, horizon)
     for split in SPLITS:
         start, stop = splits.rows(split)
         if not len(splits.origins(split)):
@@ -242,6 +256,13 @@ def _check_lengths(splits: Splits) -> None:
                 f"The {split} part has {stop - start} steps; {what}. "
                 "Shorten window or horizon, change the split, or supply more data."
             )
+
+
+def _check_series_length(length: int, window: int, horizon: int) -> str:
+    need = f"one example needs window + horizon = {window} + {horizon} = {window + horizon}"
+    if length < window + horizon:
+        raise ValueError(f"The series has {length} steps; {need}. Shorten window or horizon, or supply more data.")
+    return need
 
 
 def _notes(series: Series, ends: tuple[int, int, int]) -> tuple[str, ...]:

@@ -145,8 +145,9 @@ def _by_step(actual, forecasts, preprocessing: Preprocessing) -> dict[str, list[
     by_step = {}
     for method, forecast in forecasts.items():
         error = np.abs(_scaled(forecast, preprocessing) - expected)
-        count = np.maximum((~np.isnan(error)).sum(axis=(0, 2)), 1)
-        by_step[method] = [_number(value) for value in np.nansum(error, axis=(0, 2)) / count]
+        count = (~np.isnan(error)).sum(axis=(0, 2))
+        mean = np.nansum(error, axis=(0, 2)) / np.where(count, count, np.nan)  # a step without truth has no error
+        by_step[method] = [_number(value) for value in mean]
     return by_step
 
 
@@ -164,7 +165,7 @@ def verdict(methods: dict[str, dict[str, float | None]]) -> str:
     compared = f"the best baseline, {best}: {METRICS[name]} {model:.4g} against {scores[best]:.4g}"
     if model < scores[best]:
         return f"The model beats {compared} ({gain:.1f} % less)."
-    return f"The model does NOT beat {compared} ({-gain:.1f} % more)."
+    return f"The model does NOT beat {compared} ({abs(gain):.1f} % more)."
 
 
 def lag_check(values: np.ndarray, origins: np.ndarray, forecast: np.ndarray) -> dict[str, Any]:
@@ -203,7 +204,8 @@ def prediction_table(evaluation: Evaluation, splits: Splits, most_rows: int = 20
     Origins are thinned evenly to at most `most_rows` rows.
     """
     _, horizon, targets = evaluation.actual.shape
-    stride = max(1, -(-evaluation.actual.size // most_rows))
+    most_origins = max(1, most_rows // (horizon * targets))
+    stride = -(-len(evaluation.origins) // most_origins)
     origins = evaluation.origins[::stride]
     actual = evaluation.actual[::stride]
     steps = origins[:, None] + np.arange(horizon)

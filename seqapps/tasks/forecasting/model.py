@@ -25,7 +25,7 @@ class QuantileLoss(keras.losses.Loss):
 
     >>> loss = QuantileLoss([0.1, 0.5, 0.9])
     >>> float(loss(ops.array([[[2.0]]]), ops.array([[[[1.0, 2.0, 3.0]]]])))
-    0.06666...
+    0.13333...
     """
 
     def __init__(self, levels, name="quantile_loss", **kwargs) -> None:

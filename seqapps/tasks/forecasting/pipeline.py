@@ -18,6 +18,7 @@ from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.model import QuantileLoss, build_model
 
 TASK = "forecasting"
+INITIAL_WEIGHTS = "initial.weights.h5"
 
 
 def train(
@@ -47,13 +48,14 @@ def train(
     began = time.monotonic()
     splits = data_module.load(data, config)
     config = data_module.resolved(config, splits)
-    folder = run_folder.prepare(out, {"task": TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
     scaling = preprocessing.fit(splits, config)
+    training.set_seed(config.seed)
+    model = _compiled_model(config, splits, scaling, Path(out) / INITIAL_WEIGHTS if resume else None)
+    # Only now, when nothing in data or options can fail, may the folder change.
+    folder = run_folder.prepare(out, {"task": TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
     _write_fitted(folder, splits, scaling, resume)
     _say(splits, config)
 
-    training.set_seed(config.seed)
-    model = _compiled_model(config, splits, scaling)
     progress = _fit(model, config, splits, scaling, folder)
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
@@ -90,7 +92,7 @@ def evaluate(
     checks.check_choice("baselines", baselines, ("none", "fast"))
     path = Path(folder) / "baselines.npz"
     fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
-    splits = data_module.load(data, served.config)
+    splits = data_module.load_whole(data, served.config) if split == "all" else data_module.load(data, served.config)
     return evaluation.evaluate(served, splits, split, fitted).metrics
 
 
@@ -101,11 +103,16 @@ def summary(metrics: dict[str, Any]) -> str:
     return "\n".join([*lines, metrics["verdict"], *filter(None, [metrics["lag_check"]["message"]])])
 
 
-def _compiled_model(config: Config, splits: Splits, scaling: preprocessing.Preprocessing) -> keras.Model:
+def _compiled_model(
+    config: Config, splits: Splits, scaling: preprocessing.Preprocessing, stored_start: Path | None = None
+) -> keras.Model:
+    """The model with its first weights: those of `initialize_from`, or of the start that a resumed run has stored."""
     model = build_model(config, len(scaling.columns), scaling.mark_missing)
-    if config.initialize_from is not None:
+    if stored_start is not None and stored_start.is_file():
+        model.load_weights(stored_start)
+    elif config.initialize_from is not None:
         _start_from(model, Path(config.initialize_from))
-    steps = math.ceil(len(_train_origins(splits)) / config.batch_size)
+    steps = math.ceil(len(splits.origins("train")) / config.batch_size)
     optimizer = training.make_optimizer(config, config.epochs * steps)
     model.compile(optimizer, QuantileLoss(config.levels), jit_compile=False)
     return model
@@ -113,10 +120,10 @@ def _compiled_model(config: Config, splits: Splits, scaling: preprocessing.Prepr
 
 def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> training.Progress:
     """Train on scaled windows; `initial.weights.h5` keeps where the training started."""
-    run_folder.write_with(folder / "initial.weights.h5", model.save_weights)
+    run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
     scaled = scaling.forward(splits.series.values).numpy()
     sizes = (splits.window, splits.horizon, config.batch_size)
-    origins = _train_origins(splits)
+    origins = splits.origins("train")
     validation = windows.evaluation_batches(scaled, splits.origins("validation"), *sizes)
     return training.fit(
         model,
@@ -126,10 +133,6 @@ def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> traini
         config,
         folder / "checkpoints",
     )
-
-
-def _train_origins(splits: Splits):
-    return splits.origins("train")
 
 
 def _start_from(model: keras.Model, run: Path) -> None:
@@ -163,10 +166,10 @@ def _write_fitted(folder: Path, splits: Splits, scaling, resume: bool) -> None:
 
 
 def _say(splits: Splits, config: Config) -> None:
-    start, train, validation = 0, *splits.ends[:2]
+    train, validation, test = splits.ends
     print(
         f"{len(splits.series.values)} steps ({splits.series.frequency}), {len(splits.series.columns)} columns: "
-        f"train {train - start}, validation {validation - train}, test {splits.ends[2] - validation}; "
+        f"train {train}, validation {validation - train}, test {test - validation}; "
         f"window {splits.window}, horizon {splits.horizon}, season {splits.season_length}."
     )
     for note in splits.notes:

@@ -48,8 +48,8 @@ def _score_section(evaluation: Evaluation, splits: Splits, interval_level: float
     scores = metrics["methods"]
     stride = metrics["every_nth_origin"]
     section = report.Section(f"Scores on the {metrics['split']} part")
-    loses = "does NOT" in metrics["verdict"]
-    section.paragraph(metrics["verdict"], "verdict loses" if loses else "verdict")
+    wins = metrics["verdict"].startswith("The model beats")
+    section.paragraph(metrics["verdict"], "verdict" if wins else "verdict loses")
     goals = {"coverage": interval_level}
     section.table(*report.score_table(scores, METRICS), best=report.best_rows(scores, METRICS, goals), own=0)
     origins = "origin" if stride == 1 else f"{stride}th origin"

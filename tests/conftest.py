@@ -1,0 +1,88 @@
+"""Shared by the tests: a quiet TensorFlow on one thread, and one tiny trained run per task and cell."""
+
+import os
+
+os.environ |= {  # before anything imports TensorFlow
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+}
+
+import fcntl
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+PERIOD, WRONG_SEASON, STEPS = 11, 7, 401
+KERAS_VARIABLES = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", KERAS_VARIABLES)  # Keras itself calls np.array(variable) when it saves
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A problem that a task learns in seconds, and the options that train it."""
+
+    data: Any
+    options: dict[str, Any]
+
+
+def sine_with_gaps() -> pd.DataFrame:
+    """Two waves without noise; some values are empty and one row is absent. The row number is the hour."""
+    hours = np.arange(STEPS)
+    angle = 2 * np.pi * hours / PERIOD
+    frame = pd.DataFrame({"tide": 31 + 7 * np.sin(angle), "swell": 5 + 2 * np.cos(angle)})
+    frame.loc[[17, 18, 101, 331, 387], "tide"] = np.nan
+    frame.loc[[59, 353], "swell"] = np.nan
+    frame.insert(0, "time", pd.date_range("2024-01-01", periods=STEPS, freq="h"))
+    return frame.drop(index=71)
+
+
+TOYS = {
+    "forecasting": Toy(
+        sine_with_gaps(),
+        {
+            "window": 13,
+            "horizon": 5,
+            "season_length": WRONG_SEASON,
+            "units": 7,
+            "normalization": "standard",
+            "batch_size": 16,
+            "epochs": 7,
+            "learning_rate": 0.05,
+        },
+    )
+}
+
+
+@pytest.fixture(scope="session")
+def toys() -> dict[str, Toy]:
+    """The toy problem of every task."""
+    return TOYS
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, worker_id) -> Callable[..., Path]:
+    """`trained_run(task, cell)`: the run of a toy problem, trained once and shared by all workers. Do not change it."""
+    root = tmp_path_factory.getbasetemp()
+    root = root if worker_id == "master" else root.parent
+
+    def run(task: str = "forecasting", cell: str = "gru") -> Path:
+        folder = root / f"{task}-{cell}"
+        with (root / f"{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "manifest.json").is_file():
+                module = import_module(f"seqapps.tasks.{task}")
+                module.train(module.Config(cell=cell, **TOYS[task].options), TOYS[task].data, folder)
+        return folder
+
+    return run

@@ -1,0 +1,164 @@
+"""Dates, years, days as numbers, steps and time zones become rising time stamps, or are refused with their line."""
+
+import io
+import re
+
+import pandas as pd
+import pytest
+
+from seqapps.series import reading
+
+
+def refusal(text, kind=ValueError):
+    """The context that expects an error with exactly this message."""
+    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
+
+
+def table_of(*cells, name="date"):
+    """A CSV with these time stamps from line 2 on."""
+    rows = "".join(f"{cell},7\n" for cell in cells)
+    return reading.read_table(io.StringIO(f"{name},load\n{rows}"))
+
+
+def stamps_of(*cells):
+    return reading.time_column(table_of(*cells), "date")
+
+
+# --- finding the column ---
+
+
+@pytest.mark.parametrize("name", [*reading.TIME_NAMES, "Date", "TIMESTAMP"])
+def test_a_usual_name_is_the_time_column_whatever_it_holds(name):
+    table = reading.read_table(pd.DataFrame({"seen": ["2024-01-01"], name: [7], "load": [5]}))
+    assert reading.find_time_column(table) == name
+
+
+def test_the_first_text_that_reads_as_dates_is_the_time_column():
+    frame = pd.DataFrame({"place": ["north", "south"], "seen": ["2024-01-01", "2024-01-02"], "load": [5, 7]})
+    assert reading.find_time_column(reading.read_table(frame)) == "seen"
+    frame["place"] = pd.to_datetime(frame["seen"])
+    assert reading.find_time_column(reading.read_table(frame)) == "place"
+
+
+def test_a_table_without_time_stamps_is_refused_with_its_columns():
+    table = reading.read_table(pd.DataFrame({"place": ["north", "2024-01-02"], "load": [20240101, 20240102]}))
+    with refusal(
+        "the DataFrame has no column that reads as time stamps. Name it with `time_column`. It has 'place', 'load'."
+    ):
+        reading.find_time_column(table)
+
+
+# --- reading it ---
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("2024-01-31", "2024-02-01"), ("2024-01-31", "2024-02-01")),
+        (("2024-01-31 23:00", "2024-02-01 00:00"), ("2024-01-31 23:00", "2024-02-01")),
+        (("2024-01-31T23:00:00.5", "2024-02-01T00:00:00.5"), ("2024-01-31 23:00:00.5", "2024-02-01 00:00:00.5")),
+        (("1/31/2024", "2/1/2024"), ("2024-01-31", "2024-02-01")),
+        (("31.01.2024", "01.02.2024"), ("2024-01-31", "2024-02-01")),
+        (("2024-01", "2024-02"), ("2024-01-01", "2024-02-01")),
+        (("1999", "2000", "2001"), ("1999-01-01", "2000-01-01", "2001-01-01")),
+        (("20231231", "20240101"), ("2023-12-31", "2024-01-01")),
+    ],
+)
+def test_usual_spellings_of_dates_are_read(cells, expected):
+    stamps = stamps_of(*cells)
+    assert isinstance(stamps, pd.DatetimeIndex)
+    assert stamps.tolist() == [pd.Timestamp(text) for text in expected]
+    assert (stamps.name, stamps.tz) == ("date", None)
+
+
+@pytest.mark.parametrize(
+    "cells", [(0, 1, 2), (-3, 2, 7), (999, 1000, 1001), (2998, 2999, 3000), (20240130, 20240131, 20240132), (7, 10**12)]
+)
+def test_other_whole_numbers_count_steps(cells):
+    stamps = stamps_of(*cells)
+    assert not isinstance(stamps, pd.DatetimeIndex)
+    assert (stamps.tolist(), stamps.name) == (list(cells), "date")
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("2024-01-01T00:00Z", "2024-01-01T01:00Z"), ("2024-01-01 00:00", "2024-01-01 01:00")),
+        (("2024-01-01 00:00+05:30", "2024-01-01 01:00+05:30"), ("2023-12-31 18:30", "2023-12-31 19:30")),
+        # The hour that repeats when summer time ends.
+        (("2024-10-27T02:00+02:00", "2024-10-27T02:00+01:00"), ("2024-10-27 00:00", "2024-10-27 01:00")),
+    ],
+)
+def test_time_stamps_with_a_zone_become_utc(cells, expected):
+    stamps = stamps_of(*cells)
+    assert (stamps.tolist(), stamps.tz) == ([pd.Timestamp(text) for text in expected], None)
+
+
+def test_time_stamps_of_a_data_frame_keep_their_instants_whatever_their_type():
+    expected = pd.date_range("2024-03-01", periods=3, freq="MS")
+    columns = {
+        "naive": expected,
+        "seconds": expected.as_unit("s"),
+        "zoned": expected.tz_localize("UTC").tz_convert("Asia/Tokyo"),
+        "periods": expected.to_period("M"),
+        "days": expected.date,
+    }
+    for name, column in columns.items():
+        stamps = reading.time_column(reading.read_table(pd.DataFrame({name: column})), name)
+        assert (stamps.tolist(), stamps.tz) == (expected.tolist(), None)
+
+
+# --- refusing it ---
+
+
+@pytest.mark.parametrize(
+    ("cells", "line", "received"),
+    [
+        (("2024-01-01", "yesterday"), 3, "'yesterday'"),
+        (("2024-01-01", "2024-02-30"), 3, "'2024-02-30'"),
+        (("2024-01-01", "", "2024-01-03"), 3, "nothing"),
+        (("x", "y"), 2, "'x'"),
+    ],
+)
+def test_an_unreadable_or_missing_time_stamp_is_refused_with_its_line(cells, line, received):
+    with refusal(
+        f"the stream, line {line}, column 'date': expected a time stamp such as 2024-01-31 or 2024-01-31 23:00. "
+        f"Received: {received}."
+    ):
+        stamps_of(*cells)
+
+
+@pytest.mark.parametrize(("cell", "received"), [("2.5", "2.5"), ("", "nan")])
+def test_a_step_that_is_no_whole_number_is_refused_with_its_line(cell, received):
+    with refusal(
+        f"the stream, line 3, column 'date': expected a time stamp or a whole number of steps. Received: {received}."
+    ):
+        stamps_of(1, cell, 3)
+
+
+@pytest.mark.parametrize(
+    ("cells", "first", "second"),
+    [
+        (("2024-01-01", "2024-01-03", "2024-01-02"), "2024-01-03 00:00:00", "2024-01-02 00:00:00"),
+        (("2001", "2003", "2002"), "2003-01-01 00:00:00", "2002-01-01 00:00:00"),
+        ((1, 3, 2), "3", "2"),
+    ],
+)
+def test_unsorted_time_stamps_are_refused_with_the_line(cells, first, second):
+    with refusal(f"the stream, line 4, column 'date': {second} comes after {first}. Sort the rows by time."):
+        stamps_of(*cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "twice"),
+    [
+        (("2024-01-01", "2024-01-02", "2024-01-02"), "2024-01-02 00:00:00"),
+        (("2024-01-01T01:00+01:00", "2024-01-01T02:00+01:00", "2024-01-01T01:00Z"), "2024-01-01 01:00:00"),
+        ((1, 2, 2), "2"),
+    ],
+)
+def test_a_doubled_time_stamp_is_refused_with_the_line(cells, twice):
+    with refusal(
+        f"the stream, line 4, column 'date': the time stamp {twice} occurs twice. Keep one row per time stamp."
+    ):
+        stamps_of(*cells)

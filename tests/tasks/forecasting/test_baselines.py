@@ -1,0 +1,223 @@
+"""The simple methods against statsforecast, scikit-learn and plain loops; they see the past and nothing else."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+from statsforecast.models import Naive, SeasonalNaive
+
+from seqapps.series import windows
+from seqapps.tasks.forecasting import baselines, data, preprocessing
+from seqapps.tasks.forecasting.config import Config
+
+STEPS, WINDOW, HORIZON, SEASON, TARGETS = 211, 13, 5, 7, 2
+LONG_HORIZON = 17  # more than two seasons
+ORIGINS = np.array([31, 101, 157], dtype="int32")
+
+
+def splits_of(values, horizon=HORIZON, **options):
+    frame = pd.DataFrame(values, columns=[f"column_{number}" for number in range(values.shape[1])])
+    frame.insert(0, "time", pd.date_range("2024-01-01", periods=len(values), freq="h"))
+    config = Config(window=WINDOW, horizon=horizon, season_length=SEASON, **options)
+    return data.load(frame, config), config
+
+
+def fitted(values, horizon=HORIZON, **options):
+    """The baselines of a series, and its scaling."""
+    splits, config = splits_of(values, horizon, **options)
+    scaling = preprocessing.fit(splits, config)
+    return baselines.fit(splits, config, scaling), scaling
+
+
+def noise(seed=0):
+    return 50 + np.random.default_rng(seed).normal(size=(STEPS, TARGETS)).cumsum(axis=0)
+
+
+def gaps(values):
+    """The same values with single gaps, a gap longer than a season and a column that begins late."""
+    values = values.copy()
+    values[[40, 41, 97, 100, 156], 0] = np.nan
+    values[60:71] = np.nan
+    values[:3, 1] = np.nan
+    return values
+
+
+# --- against other libraries ---
+
+
+@pytest.mark.parametrize("horizon", [HORIZON, LONG_HORIZON])
+def test_repeat_last_and_seasonal_naive_are_those_of_statsforecast(horizon):
+    values = noise()
+    simple, scaling = fitted(values, horizon)
+    forecasts = simple.forecast(values, ORIGINS, scaling)
+    for row, origin in enumerate(ORIGINS):
+        for column in range(TARGETS):
+            past = values[:origin, column]
+            last = Naive().forecast(past, horizon)["mean"]
+            seasonal = SeasonalNaive(SEASON).forecast(past, horizon)["mean"]
+            np.testing.assert_allclose(forecasts[baselines.LAST][row, :, column], last, rtol=1e-6)
+            np.testing.assert_allclose(forecasts[baselines.SEASONAL][row, :, column], seasonal, rtol=1e-6)
+
+
+def test_ridge_regression_is_that_of_scikit_learn_on_differences_from_the_last_value():
+    values = noise()
+    simple, scaling = fitted(values)
+    scaled = (values - np.array(scaling.mean)) / np.array(scaling.scale)
+    end = splits_of(values)[0].ends[0]
+    pasts, futures = [], []
+    for origin in range(WINDOW, end - HORIZON + 1):
+        for column in range(TARGETS):
+            last = scaled[origin - 1, column]
+            pasts.append(scaled[origin - WINDOW : origin, column] - last)
+            futures.append(scaled[origin : origin + HORIZON, column] - last)
+    reference = Ridge(simple.strength).fit(pasts, futures)
+    forecast = simple.forecast(values, ORIGINS, scaling)[baselines.RIDGE]
+    for row, origin in enumerate(ORIGINS):
+        for column in range(TARGETS):
+            past = scaled[origin - WINDOW : origin, column]
+            expected = reference.predict([past - past[-1]])[0] + past[-1]
+            raw = expected * scaling.scale[column] + scaling.mean[column]
+            np.testing.assert_allclose(forecast[row, :, column], raw, rtol=1e-4)
+
+
+def test_ridge_regression_finds_a_linear_recurrence():
+    hours = np.arange(5 * STEPS)
+    values = np.stack([np.sin(hours / 3) + 0.5 * np.cos(hours / 5), np.cos(hours / 3)], axis=-1)
+    simple, scaling = fitted(values)
+    origins = windows.origins(4 * STEPS, 5 * STEPS, WINDOW, HORIZON)
+    actual = windows.futures(values, origins, HORIZON)
+    error = {name: np.abs(answer - actual).mean() for name, answer in simple.forecast(values, origins, scaling).items()}
+    assert simple.strength == min(baselines.RIDGE_STRENGTHS)
+    assert error[baselines.RIDGE] < 0.02 * error[baselines.LAST]
+
+
+def test_the_strength_of_ridge_regression_is_the_best_one_on_validation():
+    values = noise()
+    splits, config = splits_of(values)
+    scaling = preprocessing.fit(splits, config)
+    simple = baselines.fit(splits, config, scaling)
+    scaled = (values - np.array(scaling.mean)) / np.array(scaling.scale)
+
+    def pairs(split):
+        origins = splits.origins(split)
+        past, future = windows.histories(scaled, origins, WINDOW), windows.futures(scaled, origins, HORIZON)
+        last = past[:, -1:]
+        return [(part - last).transpose(0, 2, 1).reshape(-1, part.shape[1]) for part in (past, future)]
+
+    train, validation = pairs("train"), pairs("validation")
+    errors = {
+        strength: np.square(Ridge(strength).fit(*train).predict(validation[0]) - validation[1]).mean()
+        for strength in baselines.RIDGE_STRENGTHS
+    }
+    assert simple.strength == min(errors, key=errors.get) != min(baselines.RIDGE_STRENGTHS)
+
+
+# --- gaps ---
+
+
+def test_a_gap_takes_the_value_before_it_or_that_of_the_season_before():
+    values = gaps(noise())
+    simple, scaling = fitted(values)
+    forecasts = simple.forecast(values, np.array([42, 101, 2]), scaling)
+    last, seasonal = forecasts[baselines.LAST], forecasts[baselines.SEASONAL]
+    np.testing.assert_allclose(last[0, :, 0], values[39, 0], rtol=1e-6)
+    expected = [values[94, 0], values[95, 0], values[96, 0], values[90, 0], values[98, 0]]  # row 97 takes row 90
+    np.testing.assert_allclose(seasonal[1, :, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(last[2, :, 1], scaling.mean[1], rtol=1e-6)  # nothing was observed yet
+
+
+@pytest.mark.parametrize("transform", ["none", "log"])
+def test_every_method_answers_with_numbers_whatever_is_missing(transform):
+    values = gaps(noise())
+    simple, scaling = fitted(values, transform=transform)
+    for forecast in simple.forecast(values, np.arange(1, STEPS), scaling).values():
+        assert forecast.shape == (STEPS - 1, HORIZON, TARGETS)
+        assert np.isfinite(forecast).all()
+
+
+def test_baselines_can_be_fitted_where_every_future_has_a_gap():
+    values = noise()
+    values[::HORIZON] = np.nan
+    simple, scaling = fitted(values)
+    assert np.isfinite(simple.coefficients).all()
+    assert np.isfinite(simple.forecast(values, ORIGINS, scaling)[baselines.RIDGE]).all()
+
+
+# --- nothing but the past ---
+
+
+@settings(max_examples=31, deadline=None)
+@given(origin=st.integers(1, STEPS - 1), future=st.sampled_from([np.nan, 0.0, 1e9, -7.0]), with_gaps=st.booleans())
+def test_values_from_the_origin_on_never_change_a_forecast(series_and_baselines, origin, future, with_gaps):
+    values, simple, scaling = series_and_baselines[with_gaps]
+    changed = values.copy()
+    changed[origin:] = future
+    expected = simple.forecast(values, np.array([origin]), scaling)
+    for method, forecast in simple.forecast(changed, np.array([origin]), scaling).items():
+        np.testing.assert_array_equal(forecast, expected[method])
+
+
+@pytest.fixture(scope="module")
+def series_and_baselines():
+    return {with_gaps: (values, *fitted(values)) for with_gaps, values in ((False, noise()), (True, gaps(noise())))}
+
+
+def test_the_test_part_never_changes_what_was_fitted():
+    values = noise()
+    changed = values.copy()
+    changed[splits_of(values)[0].ends[1] :] *= -31
+    before, after = (dataclasses.asdict(fitted(each)[0]) for each in (values, changed))
+    for name in ("strength", "coefficients", "intercept"):
+        np.testing.assert_array_equal(before[name], after[name])
+    for method in baselines.METHODS:
+        np.testing.assert_array_equal(before["offsets"][method], after["offsets"][method])
+
+
+# --- quantiles ---
+
+
+def test_quantiles_are_the_forecast_and_the_quantiles_of_its_errors_on_validation():
+    values = noise()
+    simple, scaling = fitted(values)
+    origins = splits_of(values)[0].origins("validation")
+    actual = windows.futures(values, origins, HORIZON)
+    forecasts = simple.forecast(values, origins, scaling)
+    for method in baselines.METHODS:
+        errors = actual - forecasts[method]
+        expected = forecasts[method][..., None] + np.moveaxis(np.quantile(errors, (0.1, 0.5, 0.9), axis=0), 0, -1)
+        received = simple.quantiles(method, forecasts[method])
+        np.testing.assert_allclose(received, expected, rtol=1e-6)
+        assert (np.diff(received, axis=-1) >= 0).all()
+
+
+def test_few_validation_windows_share_their_errors_over_the_horizon():
+    values = noise()
+    simple, scaling = fitted(values, split_rows=(150, 157, STEPS))
+    origins = np.arange(150, 157 - HORIZON + 1)
+    assert len(origins) == 3
+    errors = windows.futures(values, origins, HORIZON) - simple.forecast(values, origins, scaling)[baselines.LAST]
+    for column in range(TARGETS):
+        expected = np.quantile(errors[..., column].ravel(), (0.1, 0.5, 0.9))
+        for step in range(HORIZON):
+            np.testing.assert_allclose(simple.offsets[baselines.LAST][step, column], expected, rtol=1e-5)
+
+
+# --- the file ---
+
+
+def test_baselines_are_the_same_after_saving_and_loading(tmp_path):
+    values = gaps(noise())
+    simple, scaling = fitted(values)
+    simple.save(tmp_path / "baselines.npz")
+    loaded = baselines.Baselines.load(tmp_path / "baselines.npz")
+    assert (loaded.window, loaded.horizon, loaded.season_length) == (WINDOW, HORIZON, SEASON)
+    assert loaded.strength == simple.strength
+    expected = simple.forecast(values, ORIGINS, scaling)
+    for method, forecast in loaded.forecast(values, ORIGINS, scaling).items():
+        np.testing.assert_array_equal(forecast, expected[method])
+        np.testing.assert_array_equal(loaded.offsets[method], simple.offsets[method])
+    assert [path.name for path in tmp_path.iterdir()] == ["baselines.npz"]

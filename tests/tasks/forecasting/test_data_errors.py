@@ -1,0 +1,206 @@
+"""What makes a series unusable is an error that says where and what to do; what is only odd is a note."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqapps.tasks.forecasting import data
+from seqapps.tasks.forecasting.config import Config
+
+LENGTH, WINDOW, HORIZON = 53, 5, 3
+SIZES = {"window": WINDOW, "horizon": HORIZON, "season_length": 7}
+CHANGE = "Shorten window or horizon, change the split, or supply more data."
+
+
+def refusal(text, kind=ValueError):
+    """The context that expects an error with exactly this message."""
+    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
+
+
+def frame(length=LENGTH, start="2024-01-01"):
+    """Days with two columns in which every value occurs once."""
+    load = np.arange(length, dtype="float64")
+    return pd.DataFrame({"date": pd.date_range(start, periods=length), "load": load, "wind": load + 0.5})
+
+
+def write(path, table):
+    table.to_csv(path, index=False)
+    return str(path)
+
+
+# --- tables ---
+
+
+def test_an_unknown_column_is_refused():
+    with refusal(
+        "the DataFrame has no column 'dat' (`time_column`). Did you mean 'date'? It has 'date', 'load', 'wind'."
+    ):
+        data.load(frame(), Config(time_column="dat"))
+    with refusal("the DataFrame has no column 'sun' (`target_columns`). It has 'date', 'load', 'wind'."):
+        data.load(frame(), Config(target_columns=("load", "sun")))
+
+
+def test_a_table_of_time_stamps_alone_is_refused():
+    with refusal("the DataFrame has no column beside the time column 'date'."):
+        data.load(frame()[["date"]], Config())
+
+
+def test_an_empty_column_is_refused():
+    with refusal("the DataFrame, column 'wind': every value is missing. Leave it out of target_columns."):
+        data.load(frame().assign(wind=np.nan), Config(**SIZES))
+
+
+def test_a_column_that_is_empty_in_training_is_refused():
+    table = frame()
+    table.loc[:30, "wind"] = np.nan
+    with refusal("the DataFrame, column 'wind': every value of the training part is missing."):
+        data.load(table, Config(**SIZES, split_rows=(31, 41, LENGTH)))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with refusal(f"There is no file {str(tmp_path / 'a.csv')!r}.", FileNotFoundError):
+        data.load(tmp_path / "a.csv", Config())
+
+
+# --- several files ---
+
+
+def test_a_folder_without_a_part_is_refused(tmp_path):
+    for name, next_name in (("train", "validation"), ("dev", "test")):
+        write(tmp_path / f"{name}.csv", frame())
+        with refusal(
+            f"The folder {str(tmp_path)!r} has no {next_name} file, such as {next_name}.csv.", FileNotFoundError
+        ):
+            data.load(tmp_path, Config())
+
+
+def test_a_folder_takes_no_further_files(tmp_path):
+    for name in ("validation_data", "test_data"):
+        with refusal(
+            f"`{name}` must be None, because DATA is a folder with its own files. Received: {name}='other.csv'."
+        ):
+            data.load(tmp_path, Config(**{name: "other.csv"}))
+
+
+def test_a_validation_file_needs_a_test_file():
+    with refusal(
+        "`test_data` must be given together with validation_data: in time, the test follows the validation. "
+        "Received: test_data=None, validation_data='validation.csv'."
+    ):
+        data.load(frame(), Config(validation_data="validation.csv"))
+
+
+def test_files_must_have_the_same_columns(tmp_path):
+    test = write(tmp_path / "test.csv", frame(start="2024-03-01")[["date", "wind", "load"]])
+    with refusal(f"{test} must have the columns of the DataFrame: load, wind."):
+        data.load(frame(), Config(**SIZES, test_data=test))
+
+
+def test_files_must_follow_each_other(tmp_path):
+    last = frame()["date"].iloc[-1]
+    test = write(tmp_path / "test.csv", frame(start=last))
+    with refusal(f"{test} must start after the DataFrame ends ({last}). Received: {last}."):
+        data.load(frame(), Config(**SIZES, test_data=test))
+
+
+def test_files_must_lie_on_one_grid(tmp_path):
+    test = write(tmp_path / "test.csv", frame(start="2024-03-01 01:00"))
+    with refusal(
+        f"{test}: 2024-03-01 01:00:00 does not lie on the grid of `frequency` 'D' that starts at 2024-01-01 00:00:00. "
+        "Correct the time stamp or choose another frequency."
+    ):
+        data.load(frame(), Config(**SIZES, test_data=test))
+
+
+# --- rules ---
+
+
+def test_fractions_must_leave_rows_to_train_on():
+    with refusal(
+        "`validation_fraction` and `test_fraction` must leave rows to train on. "
+        "Received: validation_fraction=0.5, test_fraction=0.5."
+    ):
+        data.load(frame(), Config(**SIZES, validation_fraction=0.5, test_fraction=0.5))
+
+
+def test_rows_must_end_within_the_data():
+    with refusal(
+        "`split_rows` must end within the data. Received: (29, 41, 54). the DataFrame has 53 rows on its grid."
+    ):
+        data.load(frame().drop(index=7), Config(**SIZES, split_rows=(29, 41, LENGTH + 1)))
+    assert data.load(frame().drop(index=7), Config(**SIZES, split_rows=(29, 41, LENGTH))).ends[-1] == LENGTH
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [("2024-02-11", "2024-01-30"), ("2024-01-30", "2024-01-30"), ("2024-01-01", "2024-02-11"), ("2024-02-11", "2025")],
+)
+def test_dates_must_rise_and_lie_within_the_data(dates):
+    with refusal(
+        "`split_dates` must rise and lie within 2024-01-01 00:00:00 to 2024-02-22 00:00:00. "
+        f"Received: {dates[0]}, {dates[1]}."
+    ):
+        data.load(frame(), Config(**SIZES, split_dates=dates))
+
+
+def test_dates_must_be_readable():
+    with refusal("`split_dates` must be time stamps of the data. Received: 'spring'."):
+        data.load(frame(), Config(**SIZES, split_dates=("2024-01-30", "spring")))
+    steps = pd.DataFrame({"time": range(LENGTH), "load": range(LENGTH)})
+    with refusal("`split_dates` must be time stamps of the data. Received: '2024-01-30'."):
+        data.load(steps, Config(**SIZES, split_dates=("2024-01-30", "2024-02-11")))
+
+
+# --- lengths ---
+
+
+def test_a_series_must_hold_one_example():
+    with refusal(
+        "The series has 7 steps; one example needs window + horizon = 5 + 3 = 8. "
+        "Shorten window or horizon, or supply more data."
+    ):
+        data.load(frame(WINDOW + HORIZON - 1), Config(**SIZES))
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ((7, 41, 53), "The train part has 7 steps; one example needs window + horizon = 5 + 3 = 8."),
+        ((29, 31, 53), "The validation part has 2 steps; one example needs horizon = 3."),
+        ((29, 41, 43), "The test part has 2 steps; one example needs horizon = 3."),
+    ],
+)
+def test_every_part_must_hold_one_example(rows, problem):
+    with refusal(f"{problem} {CHANGE}"):
+        data.load(frame(), Config(**SIZES, split_rows=rows))
+
+
+def test_parts_that_hold_exactly_one_example_are_enough():
+    splits = data.load(frame(), Config(**SIZES, split_rows=(8, 11, 14)))
+    assert [splits.origins(part).tolist() for part in data.SPLITS] == [[5], [8], [11]]
+
+
+def test_no_validation_at_all_is_refused():
+    with refusal(f"The validation part has 0 steps; one example needs horizon = 3. {CHANGE}"):
+        data.load(frame(), Config(**SIZES, validation_fraction=0.0))
+
+
+# --- notes ---
+
+
+def test_a_whole_series_has_no_notes():
+    assert data.load(frame(), Config(**SIZES)).notes == ()
+
+
+def test_missing_steps_missing_values_and_constant_columns_are_notes():
+    table = frame().assign(sun=0.25)
+    table.loc[[3, 5], "wind"] = np.nan
+    table.loc[50, "sun"] = 7.0  # in the test part
+    splits = data.load(table.drop(index=[11, 12, 13]), Config(**SIZES))
+    assert splits.notes == (
+        "3 time steps are missing; their values are treated as missing.",
+        "Column 'wind': 5 of 53 values are missing.",
+        "Column 'sun' is constant in the training part (0.25).",
+    )

@@ -1,0 +1,62 @@
+"""The report page and the tables of scores."""
+
+import re
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from seqapps import config, report
+from seqapps.recurrent.stack import CELLS, MERGES
+
+METHODS = {
+    "model": {"error": 1.0, "coverage": 0.95, "undefined": None},
+    "naive": {"error": 2.0, "coverage": 0.81, "undefined": None},
+}
+NAMES = {"error": "Error", "coverage": "Coverage", "undefined": "Undefined"}
+
+
+def test_the_smallest_error_and_the_nearest_coverage_win():
+    assert report.best_rows(METHODS, NAMES, {"coverage": 0.8}) == [None, 0, 1, None]
+
+
+def test_one_method_alone_wins_nothing():
+    alone = {"model": METHODS["model"]}
+    assert report.best_rows(alone, NAMES, {"coverage": 0.8}) == [None, None, None, None]
+
+
+def test_a_table_shows_every_metric_and_a_dash_where_it_is_not_defined():
+    assert report.score_table(METHODS, NAMES) == (
+        ["", "Error", "Coverage", "Undefined"],
+        [["model", "1", "0.95", "–"], ["naive", "2", "0.81", "–"]],
+    )
+
+
+def test_the_page_is_one_file_that_loads_nothing_and_escapes_what_users_wrote(tmp_path):
+    figure = Figure()
+    figure.subplots().plot(np.arange(3))
+    section = report.Section("A < B").paragraph("<script>").figure(figure, 'a "curve"')
+    section.table(["", "x"], [["<b>", "1"], ["c", "2"]], best=[None, 1], own=0)
+    report.write(tmp_path / "report.html", "Title & more", [section])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "<h1>Title &amp; more</h1>" in page
+    assert '<tr class="own"><td>&lt;b&gt;</td><td>1</td></tr><tr><td>c</td><td class="best">2</td></tr>' in page
+    assert 'alt="a &quot;curve&quot;"' in page
+    assert [source[:22] for source in re.findall(r'(?:src|href)="([^"]*)"', page)] == ["data:image/png;base64,"]
+
+
+def test_the_curves_show_both_losses_and_the_kept_epoch():
+    history = [{"epoch": 1, "loss": 3.0, "val_loss": 5.0}, {"epoch": 2, "loss": 2.0, "val_loss": 4.0}]
+    (axes,) = report.curves(history, best_epoch=2).axes
+    training, validation, kept = axes.lines
+    assert list(training.get_ydata()) == [3.0, 2.0]
+    assert list(validation.get_ydata()) == [5.0, 4.0]
+    assert set(kept.get_xdata()) == {2}
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "validation", "kept: epoch 2"]
+
+
+def test_the_config_offers_what_the_factory_builds():
+    # config.py spells the names out, because it must not import Keras.
+    assert tuple(CELLS) == config.CELL_NAMES
+    assert tuple(MERGES) == config.MERGE_MODES
