@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -96,8 +96,8 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
         if not holds_run:
             raise FileNotFoundError(f"There is no run to resume in {str(folder)!r}. Leave out --resume.")
         _check_same_options(folder, read_json(config_file), options)
-        for unfinished in _unfinished(folder):
-            unfinished.unlink()
+        # A kill while the model is exported leaves a version that was never verified.
+        _delete([*_unfinished(folder), *folder.glob("export/.unfinished-*")])
         return folder
     if holds_run and not overwrite:
         raise ValueError(f"{str(folder)!r} holds a run. Pass --resume to go on with it or --overwrite to replace it.")
@@ -116,7 +116,11 @@ def _unfinished(folder: Path) -> list[Path]:
 
 def _delete_run(folder: Path) -> None:
     """Delete what a run wrote and nothing else; `config.json` stays until the new one takes its place."""
-    for path in [folder / name for name in RUN_FILES] + _unfinished(folder):
+    _delete([folder / name for name in RUN_FILES] + _unfinished(folder))
+
+
+def _delete(paths: Iterable[Path]) -> None:
+    for path in paths:
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -154,11 +154,21 @@ def test_the_process_ends_with_the_code(command, code, start):
             ("--cell", "ltsm"),
             "`cell` must be one of 'simple_rnn', 'lstm', 'gru'. Received: cell='ltsm'. Did you mean 'lstm'?",
         ),
-        (("--config", "missing.toml"), "There is no config file 'missing.toml'."),
+        (
+            ("--units", "7,5", "--residual"),
+            "`units` must be equal in all layers with residual=True. Received: units=[7, 5]. "
+            "A layer adds its input to its output, so both need the same width.",
+        ),
     ],
 )
-def test_an_option_that_is_refused_is_a_problem(capfd, flags, message):
-    assert problem(capfd, "train", "a.csv", "run", *flags) == message
+def test_an_option_that_is_refused_is_a_usage_error_in_one_line(capfd, flags, message):
+    assert cli.run(["forecasting", "train", "a.csv", "run", *flags]) == cli.USAGE
+    assert capfd.readouterr() == ("", f"seqapps forecasting train: {message}\n")
+
+
+def test_a_missing_config_file_is_a_problem(capfd):
+    received = problem(capfd, "train", "a.csv", "run", "--config", "missing.toml")
+    assert received == "There is no config file 'missing.toml'."
 
 
 def test_an_unknown_key_of_a_config_file_is_a_problem_with_its_line(capfd, tmp_path):
@@ -210,16 +220,14 @@ def test_a_cell_that_is_no_number_is_a_problem_with_its_line(capfd, table, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["file", "file/run"])
-def test_a_place_that_takes_no_folder_is_a_problem(capfd, table, stored_run, tmp_path, name):
-    (tmp_path / "file").write_text("kept")
-    received = problem(capfd, "train", table, tmp_path / name, "--config", stored_run / "config.json")
-    expected = {
-        "file": f"{str(tmp_path / name)!r} is a file; a run needs a folder.",
-        "file/run": f"[Errno 20] Not a directory: {str(tmp_path / name)!r}",
-    }
-    assert received == expected[name]
-    assert (tmp_path / "file").read_text() == "kept"
+def test_a_place_that_takes_no_folder_is_a_problem(capfd, table, stored_run, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    received = problem(capfd, "train", table, file, "--config", stored_run / "config.json")
+    assert received == f"{str(file)!r} is a file; a run needs a folder."
+    received = problem(capfd, "train", table, file / "run", "--config", stored_run / "config.json")
+    assert received.startswith(f"[Errno 20] Not a directory: '{file / 'run'}")
+    assert file.read_text() == "kept"
 
 
 def test_a_folder_that_holds_a_run_is_a_problem(capfd, table, stored_run):

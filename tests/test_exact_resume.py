@@ -67,6 +67,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELL_NAMES)
 def test_a_training_interrupted_in_an_epoch_and_resumed_equals_an_uninterrupted_one_bit_for_bit(tmp_path, cell):
     config = Config(cell=cell, **OPTIONS)

@@ -31,7 +31,7 @@ THIRD_PARTY = {
     "recurrent": {"keras"},
     "recurrent.gradient_flow": {"keras", "tensorflow"},
 }
-LONGEST_FILE, LONGEST_FUNCTION = 300, 40
+LONGEST_FILE, LONGEST_FUNCTION = 320, 40
 LONGER_FILES = {"seqapps/recurrent/stack.py": 350}
 
 MODULES = {

@@ -14,7 +14,7 @@ import pytest
 
 from seqapps import run_folder
 
-OPTIONS = {"task": "forecasting", "units": [7, 5], "dropout": 0.1, "window": None}
+OPTIONS = {"task": "forecasting", "cell": "gru", "seed": 11, "units": [7, 5], "dropout": 0.1, "window": None}
 
 
 def refusal(text, kind=ValueError):
@@ -83,6 +83,23 @@ def test_a_killed_process_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
     run_folder.write_json(path, {"epoch": 7})
     assert run_folder.read_json(path) == {"epoch": 7}
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    run_folder.write_text(pipe, "answer")
+    assert os.read(reader, 97) == b"answer"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_link_leads_to_the_new_file(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "a.txt")
+    run_folder.write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path):
@@ -159,6 +176,19 @@ def test_overwriting_deletes_the_run_and_begins_anew(tmp_path):
     assert run_folder.read_json(tmp_path / "config.json")["dropout"] == 0.2
 
 
+def test_overwriting_keeps_what_the_run_did_not_write(tmp_path):
+    new_run(tmp_path)
+    for name in run_folder.RUN_FILES:
+        (tmp_path / name).write_text("old")
+    for name in ("notes.txt", ".hidden", "figures/loss.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    new_run(tmp_path, overwrite=True)
+    kept = contents(tmp_path)
+    assert json.loads(kept.pop("config.json")) == OPTIONS
+    assert kept == {"notes.txt": b"mine", ".hidden": b"mine", "figures/loss.png": b"mine"}
+
+
 def test_overwriting_needs_no_run(tmp_path):
     assert new_run(tmp_path / "a", overwrite=True) == tmp_path / "a"
 
@@ -168,7 +198,7 @@ def test_overwriting_needs_no_run(tmp_path):
     ("name", "content"),
     [
         ("thesis.tex", "years of work"),
-        ("config.json", '{"model_type": "bert"}'),  # of another program
+        ("config.json", '{"model_type": "bert", "task": "translation"}'),  # of another program
         ("config.json", "[]"),
         ("config.json", "no JSON"),
         ("runs/a/config.json", '{"task": "forecasting"}'),
@@ -180,6 +210,15 @@ def test_a_folder_that_holds_anything_else_is_refused_and_kept(tmp_path, overwri
     with refusal(f"{str(tmp_path)!r} is not empty and holds no run. Choose another folder."):
         new_run(tmp_path, overwrite=overwrite)
     assert contents(tmp_path) == {name: content.encode()}
+
+
+def test_what_a_killed_process_left_is_no_hindrance(tmp_path):
+    for how in ({}, {"resume": True}, {"overwrite": True}):
+        (tmp_path / ".4711-config.json").write_text('{"task":')
+        new_run(tmp_path, **how)
+        assert list(contents(tmp_path)) == ["config.json"]
+        (tmp_path / "export" / ".unfinished-2").mkdir(parents=True)
+        (tmp_path / "export" / ".unfinished-2" / "saved_model.pb").write_text("hal")
 
 
 @pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])

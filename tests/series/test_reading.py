@@ -154,6 +154,13 @@ def test_a_missing_cell_is_nan(cell):
     np.testing.assert_array_equal(reading.number_column(table, "load"), [7, np.nan, 5])
 
 
+@settings(deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_a_number_keeps_its_last_bit(values):
+    table = read_text("load,step\n" + "".join(f"{value!r},7\n" for value in values))
+    assert reading.number_column(table, "load").tolist() == values
+
+
 def test_a_nullable_column_is_float_with_nan():
     table = reading.read_table(pd.DataFrame({"load": pd.array([7, None, 5], dtype="Int64")}))
     values = reading.number_column(table, "load")

@@ -33,6 +33,12 @@ def test_a_usual_name_is_the_time_column_whatever_it_holds(name):
     assert reading.find_time_column(table) == name
 
 
+def test_the_most_telling_name_wins():
+    frame = pd.DataFrame({"hour": [7], "year": [2024], "Date": ["2024-01-01"], "load": [5]})
+    assert reading.find_time_column(reading.read_table(frame)) == "Date"
+    assert reading.find_time_column(reading.read_table(frame.drop(columns="Date"))) == "year"
+
+
 def test_the_first_text_that_reads_as_dates_is_the_time_column():
     frame = pd.DataFrame({"place": ["north", "south"], "seen": ["2024-01-01", "2024-01-02"], "load": [5, 7]})
     assert reading.find_time_column(reading.read_table(frame)) == "seen"

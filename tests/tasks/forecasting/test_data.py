@@ -1,6 +1,5 @@
 """A series is cut in time by one rule: windows may reach back, targets stay inside their part."""
 
-import hashlib
 from math import nan
 
 import numpy as np
@@ -200,13 +199,25 @@ def test_the_resolved_config_repeats_the_load():
     assert data.resolved(resolved, again) == resolved
 
 
-def test_a_fingerprint_is_the_hash_of_its_part_alone():
+def test_a_fingerprint_changes_with_its_own_part_and_no_other():
     config = Config(**SIZES, split_rows=(29, 41, LENGTH))
     before = data.load(frame(), config)
-    values = frame()[["load", "wind"]].to_numpy()
-    assert before.fingerprint("test") == hashlib.sha256(values[41:].tobytes()).hexdigest()
+
+    def changed(table):
+        after = data.load(table, config)
+        return [part for part in data.SPLITS if before.fingerprint(part) != after.fingerprint(part)]
+
     table = frame()
+    assert changed(table) == []
     table.loc[30, "wind"] = 7
-    after = data.load(table, config)
-    changed = [part for part in data.SPLITS if before.fingerprint(part) != after.fingerprint(part)]
-    assert changed == ["validation"]
+    assert changed(table) == ["validation"]
+    assert changed(frame().rename(columns={"wind": "sun"})) == list(data.SPLITS)
+    assert changed(frame(start="2024-01-02")) == list(data.SPLITS)
+    assert changed(frame(frequency="B")) == list(data.SPLITS)
+
+
+def test_a_whole_series_has_every_window_and_no_split():
+    config = Config(**SIZES, split_rows=(29, 41, LENGTH + 7))
+    splits = data.load_whole(frame(), config)
+    assert splits.origins("all").tolist() == list(range(WINDOW, LENGTH - HORIZON + 1))
+    assert data.load_whole(frame(WINDOW + HORIZON), config).origins("all").tolist() == [WINDOW]

@@ -156,12 +156,13 @@ def test_dates_must_be_readable():
 # --- lengths ---
 
 
-def test_a_series_must_hold_one_example():
+@pytest.mark.parametrize("load", [data.load, data.load_whole])
+def test_a_series_must_hold_one_example(load):
     with refusal(
         "The series has 7 steps; one example needs window + horizon = 5 + 3 = 8. "
         "Shorten window or horizon, or supply more data."
     ):
-        data.load(frame(WINDOW + HORIZON - 1), Config(**SIZES))
+        load(frame(WINDOW + HORIZON - 1), Config(**SIZES))
 
 
 @pytest.mark.parametrize(
