@@ -48,11 +48,11 @@ def test_the_serving_examples_run_as_written(tmp_path):
     )
     (tmp_path / "data").symlink_to(ROOT / "data")
     served, loaded = (block for block in PYTHON_BLOCKS if "demo-forecasting" in block)
-    checks = "assert answer['forecast'].shape == (1, 12, 1)\nassert b'shorter than the window' in answer['warning'].numpy()[0]"
-    for program in (
-        f"{served}\n{checks}",
-        f"{loaded}\nassert len(forecast) == 12\nassert 'ridge regression' in metrics['methods']",
-    ):
+    shape = "assert answer['forecast'].shape == (1, 12, 1)"
+    warned = "assert b'shorter than the window' in answer['warning'].numpy()[0]"
+    answers = "assert len(forecast) == 12"
+    compared = "assert 'ridge regression' in metrics['methods']"
+    for program in (f"{served}\n{shape}\n{warned}", f"{loaded}\n{answers}\n{compared}"):
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
         )
