@@ -150,7 +150,7 @@ def read_series(data: str | Path | pd.DataFrame | TextIO, config: Config) -> Ser
 def _parts(data: str | Path | pd.DataFrame, config: Config) -> dict[str, str | Path | pd.DataFrame]:
     """The tables in the order of time: one, or one per split."""
     if isinstance(data, (str, Path)) and Path(data).is_dir():
-        for name in ("validation_data", "test_data"):
+        for name in ("validation_data", "test_data", "split_rows", "split_dates"):
             if getattr(config, name) is not None:
                 checks.fail(name, "None, because DATA is a folder with its own files", getattr(config, name))
         return _folder_files(Path(data))
