@@ -255,15 +255,3 @@ def test_the_mask_travels_on_to_the_next_layer(cell, bidirectional):
     for row, length in enumerate(LENGTHS):
         alone = stack(sequences[row : row + 1, :length])
         assert_close(averages[row], np.mean(alone[0], axis=0))
-
-
-def test_outputs_at_every_step_carry_the_mask_and_last_outputs_and_states_none():
-    masked = keras.layers.Masking(HUGE)(np.where(MASK[..., None], normal(BATCH, TIME, FEATURES), HUGE))
-    for return_sequences in (True, False):
-        stack = built("gru", return_sequences=return_sequences, return_state=True)
-        outputs_mask, state_masks = stack.compute_mask(masked, MASK)
-        assert outputs_mask is (MASK if return_sequences else None)
-        assert state_masks == [None] * len(stack.state_sizes)
-        outputs, states = stack(masked)
-        carried = [getattr(tensor, "_keras_mask", None) is not None for tensor in (outputs, *states)]
-        assert carried == [return_sequences, False, False]
