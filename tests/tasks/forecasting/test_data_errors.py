@@ -76,12 +76,18 @@ def test_a_folder_without_a_part_is_refused(tmp_path):
             data.load(tmp_path, Config())
 
 
-def test_a_folder_takes_no_further_files(tmp_path):
-    for name in ("validation_data", "test_data"):
+def test_a_folder_takes_no_further_files_and_no_rule(tmp_path):
+    rules = {
+        "validation_data": "other.csv",
+        "test_data": "other.csv",
+        "split_rows": (29, 41, LENGTH),
+        "split_dates": ("2024-01-30", "2024-02-11"),
+    }
+    for name, value in rules.items():
         with refusal(
-            f"`{name}` must be None, because DATA is a folder with its own files. Received: {name}='other.csv'."
+            f"`{name}` must be None, because DATA is a folder with its own files. Received: {name}={value!r}."
         ):
-            data.load(tmp_path, Config(**{name: "other.csv"}))
+            data.load(tmp_path, Config(**{name: value}))
 
 
 def test_a_validation_file_needs_a_test_file():
