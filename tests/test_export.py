@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -198,18 +197,21 @@ def test_an_answer_that_differs_from_the_golden_one_is_told(tmp_path, version):
 
 @pytest.mark.slow
 def test_a_failed_verification_leaves_nothing_behind(tmp_path):
-    began = time.time()
+    calls = tmp_path / "calls"  # a file, because it outlives the process that verifies
+    calls.write_text("0", encoding="utf-8")
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="value")])
     def serving_default(value):
-        return {"age": tf.zeros_like(value, tf.float64) + tf.timestamp() - began}
+        count = tf.strings.to_number(tf.io.read_file(str(calls)))
+        with tf.control_dependencies([tf.io.write_file(str(calls), tf.strings.as_string(tf.cast(count, tf.int32) + 1))]):
+            return {"calls": tf.zeros_like(value) + count}
 
     bundle = export.Bundle([], {"serving_default": serving_default})
     temporary = tmp_path / f".unfinished-{os.getpid()}"
-    expected = f"The exported model does not answer as the trained one does:\n{temporary}: output 'age' of "
+    expected = f"The exported model does not answer as the trained one does:\n{temporary}: output 'calls' of "
     with pytest.raises(ValueError, match=rf"\A{re.escape(expected)}'serving_default' differs\.\n"):
         export.save(bundle, tmp_path, {"serving_default": {"value": np.ones(1, "float32")}}, {})
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [calls]
 
 
 def test_a_failure_before_verification_leaves_nothing_behind(tmp_path):
