@@ -186,7 +186,7 @@ def table() -> str:
         lines += [
             f"{result['equal']} of {result['kills']} runs that were killed (`kill -9`) at a random moment and resumed "
             "have the weights, losses and metrics of a run that was left alone, bit for bit.",
-            f"Killed at: {places}.",
+            f"Killed at: {places}. In {result['drawn again']} more the training ended before its moment came.",
             "",
         ]
     return "\n".join(lines)

@@ -5,7 +5,8 @@ Every message reads `` `name` must be <constraint>. Received: name=<value>. <wha
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, NoReturn
 
 
 def listing(names: Iterable[Any]) -> str:
@@ -34,7 +35,7 @@ def suggestion(value: Any, choices: Iterable[Any]) -> str:
     return f" Did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
-def fail(name: str, constraint: str, value: Any, advice: str = "") -> None:
+def fail(name: str, constraint: str, value: Any, advice: str = "") -> NoReturn:
     """Raise the `ValueError` of the grammar."""
     tail = f" {advice}" if advice else ""
     raise ValueError(f"`{name}` must be {constraint}. Received: {name}={value!r}.{tail}")
@@ -49,13 +50,13 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
 
 def check_integer(name: str, value: Any, minimum: int, advice: str = "") -> None:
     """Refuse anything but an integer of at least `minimum` (`True` and `False` are no integers here)."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         fail(name, f"an integer of at least {minimum}", value, advice)
 
 
 def check_number(name: str, value: Any, minimum: float, advice: str = "", *, exclusive: bool = False) -> None:
     """Refuse anything but a finite number of at least (or, if `exclusive`, above) `minimum`."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not value < float("inf") or value < minimum or (exclusive and value == minimum):
         bound = f"above {minimum:g}" if exclusive else f"of at least {minimum:g}"
         fail(name, f"a number {bound}", value, advice)
@@ -63,7 +64,7 @@ def check_number(name: str, value: Any, minimum: float, advice: str = "", *, exc
 
 def check_fraction(name: str, value: Any, advice: str = "", *, exclusive: bool = False) -> None:
     """Refuse anything but a number of [0, 1), or of (0, 1) if `exclusive`."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not 0 <= value < 1 or (exclusive and value == 0):
         low = "above 0" if exclusive else "of at least 0"
         fail(name, f"a number {low} and below 1", value, advice)
@@ -91,7 +92,7 @@ def layer_widths(units: int | Sequence[int], num_layers: int | None) -> tuple[in
     if num_layers is not None and len(widths) != num_layers:
         advice = f"There are {len(widths)} widths in units={list(widths)}: leave num_layers out, or match it."
         fail("num_layers", f"{len(widths)}, one layer per entry of `units`", num_layers, advice)
-    return widths
+    return tuple(int(width) for width in widths)  # an integer of NumPy has no place in JSON
 
 
 def check_recurrent_options(

@@ -154,10 +154,12 @@ def _members(kind: Any) -> tuple[Any, ...]:
 
 
 def _coerced(value: Any, kind: Any) -> Any:
-    """JSON has lists for tuples and whole numbers for floats."""
+    """JSON has lists for tuples and whole numbers for floats; NumPy's numbers become Python's."""
     members = _members(kind)
-    if isinstance(value, list):
-        return tuple(value)
+    if hasattr(value, "item") and hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        value = tuple(item.item() if hasattr(item, "item") else item for item in value)
     if float in members and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if tuple[float, ...] in members and isinstance(value, tuple):

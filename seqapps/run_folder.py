@@ -152,7 +152,7 @@ def write_manifest(folder: str | Path, fingerprints: Mapping[str, str], seconds:
         {
             "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
             "fingerprints": dict(fingerprints),
-            "seconds": round(seconds, 1),
+            "training_seconds": round(seconds, 1),
             "machine": f"{platform.system()} on {platform.machine()}, {os.cpu_count()} processors",
             **facts,
         },

@@ -39,13 +39,13 @@ class ServedRun:
         """
         return self._served.predict(data)
 
-    def evaluate(self, data: Any, split: str = "test", baselines: str = "fast") -> dict[str, Any]:
+    def evaluate(self, data: Any, split: str = "test", baselines: str | None = None) -> dict[str, Any]:
         """Metrics on data that the run's own rule splits, beside the run's baselines.
 
         Args:
             data: As for training.
             split: `"test"`, `"validation"` or `"all"`.
-            baselines: `"fast"` or `"none"`.
+            baselines: `"fast"` or `"none"`; by default those with which the run was trained.
 
         Returns:
             As `metrics.json` of a run.

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqapps import run_folder
+from seqapps import checks, run_folder
 from seqapps.config import TaskConfig
 
 MONITOR = "val_loss"
@@ -73,6 +73,9 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 def make_optimizer(config: TaskConfig, total_steps: int) -> keras.optimizers.Optimizer:
     """Adam with the config's schedule, decoupled weight decay and limit on the gradient's global norm."""
+    if config.warmup_steps >= total_steps:
+        advice = f"Training takes {total_steps} steps: epochs × batches."
+        checks.fail("warmup_steps", f"below {total_steps}", config.warmup_steps, advice)
     rate = WarmupSchedule(config.learning_rate, config.warmup_steps, total_steps, config.schedule)
     return keras.optimizers.Adam(rate, weight_decay=config.weight_decay or None, global_clipnorm=config.clip_norm)
 

@@ -3,6 +3,7 @@
 import re
 from math import inf, nan
 
+import numpy as np
 import pytest
 
 from seqapps import checks
@@ -76,7 +77,28 @@ def test_an_integer_of_at_least_the_minimum_passes(value, minimum):
     assert checks.check_integer("units", value, minimum) is None
 
 
-@pytest.mark.parametrize("value", [0, -7, 7.0, "7", True, None, [7], nan])
+@pytest.mark.parametrize("kind", [np.int8, np.uint16, np.int32, np.int64])
+def test_a_number_of_numpy_passes_as_one_of_python_does(kind):
+    assert checks.check_integer("units", kind(7), 1) is None
+    assert checks.check_number("rate", kind(7), 7) is None
+    assert checks.check_fraction("dropout", kind(0)) is None
+    with refusal(f"`units` must be an integer of at least 8. Received: units={kind(7)!r}."):
+        checks.check_integer("units", kind(7), 8)
+    with refusal(f"`dropout` must be a number of at least 0 and below 1. Received: dropout={kind(1)!r}."):
+        checks.check_fraction("dropout", kind(1))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_a_float_of_numpy_is_a_number_and_no_integer(kind):
+    assert checks.check_number("rate", kind(0.5), 0.5) is None
+    assert checks.check_fraction("dropout", kind(0.5)) is None
+    with refusal(f"`rate` must be a number above 0. Received: rate={kind(nan)!r}."):
+        checks.check_number("rate", kind(nan), 0, exclusive=True)
+    with refusal(f"`units` must be an integer of at least 1. Received: units={kind(7)!r}."):
+        checks.check_integer("units", kind(7), 1)
+
+
+@pytest.mark.parametrize("value", [0, -7, 7.0, "7", True, None, [7], nan, np.True_])
 def test_all_but_integers_of_at_least_the_minimum_are_refused(value):
     with refusal(f"`units` must be an integer of at least 1. Received: units={value!r}."):
         checks.check_integer("units", value, minimum=1)
@@ -143,10 +165,14 @@ def test_all_but_booleans_are_refused(value):
         (7, 3, (7, 7, 7)),
         ([7, 11], None, (7, 11)),
         ((7, 11), 2, (7, 11)),
+        (np.int64(7), np.int32(2), (7, 7)),
+        ([np.int64(7), np.uint8(11)], None, (7, 11)),
     ],
 )
 def test_layer_widths_are_one_for_all_or_one_for_each(units, num_layers, expected):
-    assert checks.layer_widths(units, num_layers) == expected
+    widths = checks.layer_widths(units, num_layers)
+    assert widths == expected
+    assert {type(width) for width in widths} == {int}
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,13 @@ def test_a_cell_that_is_no_number_is_a_problem_with_its_line(capfd, table, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_a_problem_of_several_lines_is_written_in_one(capfd, tmp_path):
+    path = tmp_path / "two\nlines.csv"
+    path.touch()
+    expected = f"{tmp_path / 'two lines.csv'} is empty: it needs a header line and rows."
+    assert problem(capfd, "train", path, tmp_path / "run") == expected
+
+
 def test_a_place_that_takes_no_folder_is_a_problem(capfd, table, stored_run, tmp_path):
     file = tmp_path / "file"
     file.write_text("kept")

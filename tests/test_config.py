@@ -1,9 +1,11 @@
 """Every option has a default, a type and a limit, and whatever breaks one is refused."""
 
 import dataclasses
+import json
 import re
 from math import inf, nan
 
+import numpy as np
 import pytest
 
 from seqapps.config import CELL_NAMES, MERGE_MODES, SCHEDULES, TaskConfig
@@ -46,6 +48,21 @@ def test_whole_numbers_become_floats_and_lists_become_tuples():
     assert isinstance(config.learning_rate, float)
     assert isinstance(config.validation_fraction, float)
     assert (config.units, config.quantiles) == ((7, 5), (0.25,))
+
+
+def test_numbers_of_numpy_become_those_of_python():
+    options = {
+        "units": np.array([7, 5]), "num_layers": np.int32(2), "window": np.int64(13), "seed": np.uint8(3),
+        "learning_rate": np.float32(0.25), "weight_decay": np.int64(1), "dropout": np.float64(0.5),
+        "bidirectional": np.True_, "quantiles": np.array([0.25]), "split_rows": np.array([29, 41, 53]),
+    }  # fmt: skip
+    config = Config(**options)
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    expected = {name: tuple(value.tolist()) if value.ndim else value.item() for name, value in options.items()}
+    assert {name: getattr(config, name) for name in options} == expected
+    assert {type(width) for width in config.widths} == {int}
+    with refusal("`window` must be an integer of at least 1. Received: window=0."):
+        Config(window=np.int64(0))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +194,10 @@ def test_a_single_value_is_no_list(name, items):
             {"target_columns": ()},
             "`target_columns` must be at least one column. Received: target_columns=(). Leave it out for all columns.",
         ),
+        (
+            {"target_columns": ("load", "wind", "load")},
+            "`target_columns` must be different columns. Received: target_columns=('load', 'wind', 'load').",
+        ),
         ({"target_columns": ("load", 7)}, "`target_columns` must be a text. Received: target_columns=7."),
         ({"split_rows": (3, 5, 0)}, "`split_rows` must be an integer of at least 1. Received: split_rows=0."),
         (
@@ -203,6 +224,33 @@ def test_options_that_contradict_each_other_are_refused(options, message):
         Config(**options)
 
 
+@pytest.mark.parametrize(("name", "default"), [("validation_fraction", 0.1), ("test_fraction", 0.2)])
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"split_rows": (3, 5, 7)}, "split_rows"),
+        ({"split_dates": ("2024", "2025")}, "split_dates"),
+        ({"validation_data": "a.csv", "test_data": "b.csv"}, "test_data"),
+    ],
+)
+def test_a_fraction_that_another_rule_leaves_without_effect_is_refused(options, rule, name, default):
+    assert getattr(Config(**options, **{name: default}), name) == default
+    with refusal(
+        f"`{name}` must be left at {default}, because the data are split by {rule}. Received: {name}=0.25. "
+        "Leave it out, or leave out the other rule."
+    ):
+        Config(**options, **{name: 0.25})
+
+
+def test_with_a_test_file_alone_a_fraction_validates_and_none_tests():
+    assert Config(test_data="b.csv", validation_fraction=0.25).validation_fraction == 0.25
+    with refusal(
+        "`test_fraction` must be left at 0.2, because the data are split by test_data. Received: test_fraction=0.25. "
+        "Leave it out, or leave out the other rule."
+    ):
+        Config(test_data="b.csv", test_fraction=0.25)
+
+
 def test_the_levels_are_the_quantiles_the_median_and_the_interval_rising():
     config = Config(quantiles=(0.75, 0.25), interval_level=0.9)
     assert config.interval == (0.05, 0.95)
@@ -211,5 +259,7 @@ def test_the_levels_are_the_quantiles_the_median_and_the_interval_rising():
 
 def test_the_steps_are_known_once_the_data_are():
     assert Config(window=7, horizon=5).steps == (7, 5)
-    with refusal("`window` and `horizon` must be set here. Received: None, 5."):
-        _ = Config(horizon=5).steps
+    advice = "Set it, or take the config of a run: there the data have set it."
+    for options, name in (({"horizon": 5}, "window"), ({"window": 7}, "horizon"), ({}, "window")):
+        with refusal(f"`{name}` must be an integer here. Received: {name}=None. {advice}"):
+            _ = Config(**options).steps

@@ -41,19 +41,21 @@ positive = st.floats(0, 1e9, exclude_min=True)
 counts = st.integers(1, 10**9)
 widths = st.lists(counts, min_size=1, max_size=3).map(tuple)
 SPLIT_RULES = st.one_of(
-    st.just({}),
+    st.fixed_dictionaries({}, optional={"validation_fraction": fractions, "test_fraction": fractions}),
     st.lists(counts, min_size=3, max_size=3, unique=True).map(lambda rows: {"split_rows": tuple(sorted(rows))}),
     st.tuples(texts, texts).map(lambda dates: {"split_dates": dates}),
-    texts.map(lambda path: {"test_data": path}),
+    st.fixed_dictionaries({"test_data": texts}, optional={"validation_fraction": fractions}),
+    st.fixed_dictionaries({"validation_data": texts, "test_data": texts}),
 )
 FREE = st.fixed_dictionaries(
     {},
     optional={
         "units": counts | widths, "cell": st.sampled_from(CELL_NAMES), "bidirectional": st.just(True),
-        "residual": st.just(False), "validation_fraction": fractions, "dropout": fractions,
+        "residual": st.just(False), "dropout": fractions,
         "max_minutes": st.none() | positive, "clip_norm": st.none() | positive, "learning_rate": positive,
         "patience": st.none() | counts, "seed": st.integers(0, 2**40), "time_column": st.none() | texts,
-        "target_columns": st.none() | st.lists(texts, min_size=1, max_size=3).map(tuple), "window": st.none() | counts,
+        "target_columns": st.none() | st.lists(texts, min_size=1, max_size=3, unique=True).map(tuple),
+        "window": st.none() | counts,
         "quantiles": st.lists(inner, min_size=1, max_size=3).map(tuple), "interval_level": inner,
         "normalization": st.sampled_from(("last", "standard", "none")), "transform": st.sampled_from(("none", "log")),
     },

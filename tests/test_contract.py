@@ -186,7 +186,7 @@ def test_the_files_of_a_run_say_how_it_was_made(task, trained_run, toys):
     assert set(config) == set(config_of(task).__dataclass_fields__)
     assert config | toys[task].options | {"cell": "gru"} == config
     manifest = run_folder.read_json(run / "manifest.json")
-    assert set(manifest) == {"versions", "fingerprints", "seconds", "machine", "seed", "best_epoch"}
+    assert set(manifest) == {"versions", "fingerprints", "training_seconds", "machine", "seed", "best_epoch"}
     assert all(len(manifest["fingerprints"][split]) == 64 for split in ("train", "validation", "test"))
     history = pd.read_csv(run / "history.csv")
     assert history["epoch"].tolist() == list(range(1, config["epochs"] + 1))

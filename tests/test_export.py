@@ -203,7 +203,9 @@ def test_a_failed_verification_leaves_nothing_behind(tmp_path):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="value")])
     def serving_default(value):
         count = tf.strings.to_number(tf.io.read_file(str(calls)))
-        with tf.control_dependencies([tf.io.write_file(str(calls), tf.strings.as_string(tf.cast(count, tf.int32) + 1))]):
+        with tf.control_dependencies(
+            [tf.io.write_file(str(calls), tf.strings.as_string(tf.cast(count, tf.int32) + 1))]
+        ):
             return {"calls": tf.zeros_like(value) + count}
 
     bundle = export.Bundle([], {"serving_default": serving_default})

@@ -140,7 +140,7 @@ def test_a_manifest_tells_what_the_run_depends_on(tmp_path):
     assert manifest["versions"]["python"] == platform.python_version()
     assert manifest["versions"]["keras"] == version("keras")
     assert set(manifest["versions"]) == {"python", *run_folder.PACKAGES}
-    assert (manifest["fingerprints"], manifest["seconds"]) == (fingerprints, 7.2)
+    assert (manifest["fingerprints"], manifest["training_seconds"]) == (fingerprints, 7.2)
     assert (manifest["seed"], manifest["best_epoch"]) == (11, 3)
     assert manifest["machine"] == f"{platform.system()} on {platform.machine()}, {os.cpu_count()} processors"
 

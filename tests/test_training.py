@@ -94,6 +94,17 @@ def test_decay_and_limit_can_be_left_out():
     assert (optimizer.weight_decay, optimizer.global_clipnorm) == (None, None)
 
 
+@pytest.mark.parametrize("total", [WARMUP, 1])
+def test_a_warmup_that_never_ends_is_refused(total):
+    assert training.make_optimizer(TaskConfig(warmup_steps=total - 1), total).learning_rate > 0
+    expected = (
+        f"`warmup_steps` must be below {total}. Received: warmup_steps={WARMUP}. "
+        f"Training takes {total} steps: epochs × batches."
+    )
+    with pytest.raises(ValueError, match=rf"\A{re.escape(expected)}\Z"):
+        training.make_optimizer(TaskConfig(warmup_steps=WARMUP), total)
+
+
 # --- one weight that training pulls from 0 to FAR in steps of one, past NEAR, where validation wants it ---
 
 

@@ -135,11 +135,12 @@ class RecurrentStack(keras.layers.Layer):
         """One direction of one layer: a stock Keras layer."""
         gru_only = {"reset_after": self.reset_after} if self.cell == "gru" else {}
         is_last = layer == self.num_layers - 1
+        initializer = self.recurrent_initializer
         return CELLS[self.cell](
             self.units[layer],
             activation=self.activation,
-            # A clone, because one unseeded initializer gives every layer the same values.
-            recurrent_initializer=self.recurrent_initializer.clone(),
+            # A clone, because one unseeded initializer gives every layer the same values; a function has none.
+            recurrent_initializer=getattr(initializer, "clone", lambda: initializer)(),
             recurrent_dropout=self.recurrent_dropout,
             return_sequences=self.return_sequences or not is_last,
             return_state=True,

@@ -15,15 +15,27 @@ CALENDAR = {  # mean days of a step
     **dict.fromkeys(("YS", "YE"), 12 * MONTH),
     "B": 7 / 5,
     **dict.fromkeys(("BMS", "BME"), MONTH),
+    **dict.fromkeys(("BQS", "BQE"), 3 * MONTH),
+    **dict.fromkeys(("BYS", "BYE"), 12 * MONTH),
     "W": 7,
     "D": 1,
 }
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-ANCHORED = {"W": DAYS, "QS": MONTHS[:3], "QE": MONTHS[:3], "YS": MONTHS, "YE": MONTHS}
+ANCHORED = {
+    "W": DAYS,
+    **dict.fromkeys(("QS", "QE", "BQS", "BQE"), MONTHS[:3]),
+    **dict.fromkeys(("YS", "YE", "BYS", "BYE"), MONTHS),
+}
 LARGEST_GAP_SHARE = 0.5
 DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)
-SEASONS = {"MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4, "W": 52, "B": 5, "YS": 1, "YE": 1}
+SEASONS = {
+    **dict.fromkeys(("MS", "ME", "BMS", "BME"), 12),
+    **dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4),
+    **dict.fromkeys(("YS", "YE", "BYS", "BYE"), 1),
+    "W": 52,
+    "B": 5,
+}
 
 
 def regular_grid(stamps: pd.Index, frequency: str | None = None, source: str = "the series") -> tuple[pd.Index, str]:
@@ -47,8 +59,10 @@ def regular_grid(stamps: pd.Index, frequency: str | None = None, source: str = "
     >>> frequency, len(grid)
     ('MS', 4)
     """
-    if len(stamps) < 2:
-        raise ValueError(f"{source} has {len(stamps)} time steps; at least 2 are needed.")
+    if not len(stamps) or (len(stamps) == 1 and frequency is None):
+        raise ValueError(
+            f"{source} has {len(stamps)} time steps; the frequency shows from 2 on. Name it with `frequency`."
+        )
     if frequency is not None:
         grid = _grid(stamps, _checked_frequency(frequency, stamps))
         off = ~stamps.isin(grid)

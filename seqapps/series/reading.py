@@ -224,17 +224,17 @@ def _parsed(column: pd.Series) -> pd.Series:
     return stamps.dt.tz_localize(None)
 
 
-def time_column(table: Table, name: str) -> pd.Index:
+def time_column(table: Table, name: str, *, counts_steps: bool = False) -> pd.Index:
     """The time stamps of a table: dates, or whole numbers that count steps.
 
-    Whole numbers of four digits are years, of eight digits days as YYYYMMDD.
+    Whole numbers of four digits are years, of eight digits days as YYYYMMDD, unless `counts_steps` says otherwise.
 
     Raises:
         ValueError: If a stamp is missing or unreadable, unsorted or doubled, with its line.
     """
     column = table.frame[name]
     if pd.api.types.is_numeric_dtype(column):
-        stamps = _numeric_stamps(table, name)
+        stamps = _numeric_stamps(table, name, counts_steps)
     else:
         parsed = _parsed(column)
         bad = np.flatnonzero(parsed.isna().to_numpy())
@@ -250,7 +250,7 @@ def time_column(table: Table, name: str) -> pd.Index:
     return stamps
 
 
-def _numeric_stamps(table: Table, name: str) -> pd.Index:
+def _numeric_stamps(table: Table, name: str, counts_steps: bool) -> pd.Index:
     numbers = number_column(table, name)
     bad = np.flatnonzero(np.isnan(numbers) | (numbers != np.floor(numbers)))
     if bad.size:
@@ -259,7 +259,7 @@ def _numeric_stamps(table: Table, name: str) -> pd.Index:
             f"Received: {numbers[bad[0]]:g}."
         )
     whole = numbers.astype("int64")
-    for low, high, pattern in ((1000, 2999, "%Y"), (10000101, 29991231, "%Y%m%d")):
+    for low, high, pattern in () if counts_steps else ((1000, 2999, "%Y"), (10000101, 29991231, "%Y%m%d")):
         if (whole >= low).all() and (whole <= high).all():
             dates = pd.to_datetime(pd.Series(whole).astype(str), format=pattern, errors="coerce")
             if dates.notna().all():

@@ -1,5 +1,6 @@
 """Options: dropout acts where it says, and what cannot be honoured is refused with the whole message."""
 
+import json
 import re
 
 import keras
@@ -137,6 +138,29 @@ def test_recurrent_dropout_reaches_every_layer(cell):
     last.set_weights([normal(*weight.shape) for weight in last.get_weights()])
     sequences = normal(BATCH, TIME, FEATURES)
     assert differs(stack(sequences, training=True), stack(sequences))
+
+
+@both_directions
+@every_cell
+def test_a_plain_function_can_initialize_every_recurrent_kernel(cell, bidirectional):
+    def sevenths(shape, dtype=None):
+        return keras.ops.full(shape, 1 / 7, dtype)
+
+    stack = RecurrentStack(UNITS, cell, 2, bidirectional=bidirectional, recurrent_initializer=sevenths)
+    stack.build((None, None, FEATURES))
+    for layer in stack.recurrent_layers:
+        np.testing.assert_allclose(layer.cell.recurrent_kernel, 1 / 7, rtol=1e-6)
+    assert np.isfinite(stack(normal(BATCH, TIME, FEATURES))).all()
+
+
+@pytest.mark.parametrize(
+    ("units", "num_layers", "expected"),
+    [(np.int64(UNITS), np.int32(2), [UNITS, UNITS]), ([np.uint8(UNITS), np.int64(5)], None, [UNITS, 5])],
+)
+def test_integers_of_numpy_become_those_of_python(units, num_layers, expected):
+    config = RecurrentStack(units, num_layers=num_layers).get_config()
+    assert (config["units"], config["num_layers"]) == (expected, 2)
+    assert json.loads(json.dumps(config)) == config
 
 
 CELL_CHOICE = "`cell` must be one of 'simple_rnn', 'lstm', 'gru'. Received: "

@@ -15,7 +15,9 @@ WEEKLY = tuple(f"W-{day}" for day in DAYS)
 # One name per grid: QS-APR is QS, YE-DEC is YE.
 FREQUENCIES = (
     "h", "15min", "2h", "7s", "D", "3D", "B", *WEEKLY, "MS", "ME", "BMS", "BME", "QS", "QS-FEB", "QS-MAR", "QE",
-    "QE-JAN", "QE-FEB", "YS", *(f"YS-{month}" for month in MONTHS[1:]), "YE", *(f"YE-{month}" for month in MONTHS[:-1]),
+    "QE-JAN", "QE-FEB", "BQS", "BQS-FEB", "BQS-MAR", "BQE", "BQE-JAN", "BQE-FEB",
+    "YS", *(f"YS-{month}" for month in MONTHS[1:]), "YE", *(f"YE-{month}" for month in MONTHS[:-1]),
+    "BYS", *(f"BYS-{month}" for month in MONTHS[1:]), "BYE", *(f"BYE-{month}" for month in MONTHS[:-1]),
 )  # fmt: skip
 FREQUENCY_ADVICE = "Examples: 'h', 'D', 'B', 'W', 'MS', 'QS', '15min'."
 # At most every sixth step is missing, so that no coarser grid holds the others by chance.
@@ -121,12 +123,23 @@ def test_no_more_than_three_steps_of_an_irregular_series_are_shown():
 
 
 @pytest.mark.parametrize("stamps", [pd.Index([7]), dates("2024-01-01"), dates()])
-def test_a_series_needs_two_steps(stamps):
-    with refusal(f"a.csv has {len(stamps)} time steps; at least 2 are needed."):
-        regular_grid(stamps, "D", "a.csv")
+def test_a_frequency_is_found_from_two_steps_on(stamps):
+    with refusal(f"a.csv has {len(stamps)} time steps; the frequency shows from 2 on. Name it with `frequency`."):
+        regular_grid(stamps, source="a.csv")
 
 
 # --- a frequency by name ---
+
+
+@pytest.mark.parametrize(("stamps", "frequency"), [(pd.Index([7]), "3"), (dates("2024-01-31"), "ME")])
+def test_one_step_is_a_grid_of_a_named_frequency(stamps, frequency):
+    grid, found = regular_grid(stamps, frequency)
+    assert (found, grid.tolist()) == (frequency, stamps.tolist())
+
+
+def test_no_step_at_all_is_no_grid():
+    with refusal("a.csv has 0 time steps; the frequency shows from 2 on. Name it with `frequency`."):
+        regular_grid(dates(), "D", "a.csv")
 
 
 def test_a_named_frequency_wins_over_what_fits():
@@ -148,6 +161,7 @@ def test_a_named_frequency_may_leave_any_share_missing():
     [
         (dates("2024-01-01", "2024-02-01", "2024-02-15", "2024-03-07"), "MS", "2024-02-15 00:00:00"),
         (dates("2024-01-01", "2024-01-08"), "W", "2024-01-01 00:00:00"),  # Mondays; W is Sundays
+        (dates("2024-01-06"), "B", "2024-01-06 00:00:00"),  # one Saturday
         (pd.Index([0, 3, 5]), "3", "5"),
     ],
 )
@@ -196,6 +210,7 @@ def test_a_season_is_a_day_a_week_or_a_year():
         "s": 24 * 60 * 60, "15min": 24 * 4, "30min": 24 * 2, "h": 24, "2h": 12, "D": 7, "B": 5, "2D": 1,
         **dict.fromkeys(("W", *WEEKLY, "7D"), 52), "2W-MON": 26,
         **dict.fromkeys(("MS", "ME", "BMS", "BME"), 12), "2MS": 6, "QS": 4, "QS-FEB": 4, "QE": 4, "2QE": 2,
+        "BQS": 4, "BQS-FEB": 4, "BQE": 4, "2BQE": 2, "BYS": 1, "BYS-APR": 1, "BYE": 1, "BYE-NOV": 1,
         "YS": 1, "YE": 1, "YS-APR": 1, "2YE": 1, "SMS": 1, "1": 1, "7": 1,
     }  # fmt: skip
     assert {frequency: season_of(frequency) for frequency in expected} == expected

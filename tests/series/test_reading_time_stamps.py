@@ -86,6 +86,18 @@ def test_other_whole_numbers_count_steps(cells):
     assert (stamps.tolist(), stamps.name) == (list(cells), "date")
 
 
+@pytest.mark.parametrize("cells", [(1000, 1001, 2999), (2024, 2025), (20231231, 20240101)])
+def test_whole_numbers_that_are_said_to_count_steps_are_no_dates(cells):
+    assert isinstance(stamps_of(*cells), pd.DatetimeIndex) == (cells[0] > 1677)  # the first year of nanoseconds
+    stamps = reading.time_column(table_of(*cells), "date", counts_steps=True)
+    assert (stamps.tolist(), stamps.dtype, stamps.name) == (list(cells), "int64", "date")
+
+
+def test_texts_are_dates_even_where_steps_are_counted():
+    stamps = reading.time_column(table_of("2024-01-31", "2024-02-01"), "date", counts_steps=True)
+    assert stamps.tolist() == [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-01")]
+
+
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [

@@ -17,7 +17,8 @@ from seqapps.tasks.forecasting.preprocessing import Preprocessing
 LAST, SEASONAL, RIDGE = "repeat last value", "seasonal naive", "ridge regression"
 METHODS = (LAST, SEASONAL, RIDGE)
 RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
-MOST_RIDGE_EXAMPLES = 100_000
+MOST_RIDGE_NUMBERS = 30_000_000  # of windows and futures that ridge regression is fitted on
+FORECAST_NUMBERS = 10_000_000  # of windows that a forecast holds at once
 FEWEST_WINDOWS_PER_STEP = 10
 
 
@@ -64,11 +65,15 @@ class Baselines:
 
     def _ridge(self, values, origins, preprocessing):
         scaled = _filled(preprocessing.forward(values).numpy())
-        history = windows.histories(scaled, origins, self.window)  # (examples, window, targets)
-        history = np.where(np.isnan(history), history[:, -1:], history)
-        last = history[:, -1:]
-        steps = np.einsum("ewt,wh->eht", history - last, self.coefficients) + self.intercept[:, None]
-        return preprocessing.inverse(steps + last).numpy()
+        at_once = max(1, FORECAST_NUMBERS // (self.window * values.shape[1]))
+        forecasts = []
+        for start in range(0, len(origins), at_once):
+            history = windows.histories(scaled, origins[start : start + at_once], self.window)
+            last = history[:, -1:]  # (examples, 1, targets)
+            history = np.where(np.isnan(history), last, history)  # before the first row
+            steps = np.einsum("ewt,wh->eht", history - last, self.coefficients) + self.intercept[:, None]
+            forecasts.append(preprocessing.inverse(steps + last).numpy())
+        return np.concatenate(forecasts)
 
     def save(self, path: Path) -> None:
         """Write to `.npz`, without pickles."""
@@ -113,7 +118,7 @@ def fit(splits: Splits, config: Config, preprocessing: Preprocessing) -> Baselin
 def _difference_pairs(scaled, observed, origins, splits: Splits) -> tuple[np.ndarray, np.ndarray]:
     """Windows and what followed, as differences from the window's last value; one row per origin and column."""
     targets = scaled.shape[1]
-    stride = -(-len(origins) * targets // MOST_RIDGE_EXAMPLES)
+    stride = -(-len(origins) * targets * (splits.window + splits.horizon) // MOST_RIDGE_NUMBERS)
     origins = origins[:: max(stride, 1)]
     history = windows.histories(scaled, origins, splits.window).transpose(0, 2, 1).reshape(-1, splits.window)
     future = windows.futures(observed, origins, splits.horizon).transpose(0, 2, 1).reshape(-1, splits.horizon)

@@ -1,5 +1,6 @@
 """Options of forecasting. Imports no TensorFlow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqapps import checks
@@ -17,8 +18,10 @@ class Config(TaskConfig):
     time_column: str | None = option(None, "column of time stamps; by default found by its name or values")
     target_columns: tuple[str, ...] | None = option(None, "columns to forecast; by default all but the time column")
     frequency: str | None = option(None, "step between rows, such as h, D, B, W, MS, QS; by default what fits")
-    window: int | None = option(None, "steps that the model sees; by default three seasons or horizons", minimum=1)
-    horizon: int | None = option(None, "steps to forecast; by default one season, at least 6", minimum=1)
+    window: int | None = option(
+        None, "steps that the model sees; by default three seasons or horizons, at most 512", minimum=1
+    )
+    horizon: int | None = option(None, "steps to forecast; by default one season, between 6 and 96", minimum=1)
     season_length: int | None = option(None, "steps of a season; by default from the frequency", minimum=1)
     head: str = option("direct", "how the last state becomes the forecast: all steps at once", choices=("direct",))
     normalization: str = option("last", "level and scale taken from each window", choices=("last", "standard", "none"))
@@ -39,6 +42,8 @@ class Config(TaskConfig):
         super().__post_init__()
         if self.target_columns == ():
             checks.fail("target_columns", "at least one column", (), "Leave it out for all columns.")
+        if self.target_columns and len(set(self.target_columns)) < len(self.target_columns):
+            checks.fail("target_columns", "different columns", self.target_columns)
         self._check_splits()
 
     def _check_splits(self) -> None:
@@ -53,12 +58,29 @@ class Config(TaskConfig):
             raise ValueError(
                 f"Only one rule can split the data. Received: {' and '.join(given)}. Leave out all but one."
             )
+        if given:
+            unused = ("validation_fraction", "test_fraction")
+            alone = given == ["test_data"] and self.validation_data is None  # then the end of DATA validates
+            self.check_default_fractions(unused[1:] if alone else unused, given[0])
+
+    def check_default_fractions(self, names: Sequence[str], rule: str) -> None:
+        """Refuse fractions that `rule`, which splits the data, leaves without effect."""
+        for name in names:
+            default = type(self).__dataclass_fields__[name].default
+            if getattr(self, name) != default:
+                advice = "Leave it out, or leave out the other rule."
+                checks.fail(
+                    name, f"left at {default}, because the data are split by {rule}", getattr(self, name), advice
+                )
 
     @property
     def steps(self) -> tuple[int, int]:
         """Window and horizon, once the data or the user have set them."""
         if self.window is None or self.horizon is None:
-            raise ValueError(f"`window` and `horizon` must be set here. Received: {self.window}, {self.horizon}.")
+            name = "window" if self.window is None else "horizon"
+            checks.fail(
+                name, "an integer here", None, "Set it, or take the config of a run: there the data have set it."
+            )
         return self.window, self.horizon
 
     @property

@@ -15,6 +15,7 @@ from seqapps.series import grid, reading, windows
 from seqapps.tasks.forecasting.config import Config
 
 SPLITS = ("train", "validation", "test")
+LONGEST_HORIZON, LONGEST_WINDOW = 96, 512  # of the defaults: a day of minutes is nobody's first wish
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
 FOLDER_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
@@ -83,12 +84,11 @@ def load(data: str | Path | pd.DataFrame, config: Config) -> Splits:
         FileNotFoundError: If a file is missing.
         ValueError: If the data cannot be used, with file, line and column where there is one.
     """
-    parts = _parts(data, config)
-    series = _joined([read_series(part, config) for part in parts.values()], config)
+    series, starts = _joined(_parts(data, config), config)
     season_length = config.season_length or grid.season_of(series.frequency)
-    horizon = config.horizon or max(season_length, 6)
-    window = config.window or 3 * max(season_length, horizon)
-    ends = _ends(series, parts, config)
+    horizon = config.horizon or min(max(season_length, 6), LONGEST_HORIZON)
+    window = config.window or min(3 * max(season_length, horizon), LONGEST_WINDOW)
+    ends = _ends(series, starts, config)
     splits = Splits(series, ends, window, horizon, season_length, _notes(series, ends))
     _check_lengths(splits)
     return splits
@@ -126,11 +126,27 @@ def resolved(config: Config, splits: Splits) -> Config:
 
 def read_series(data: str | Path | pd.DataFrame | TextIO, config: Config) -> Series:
     """One table as a series on its grid; missing steps become NaN and are counted."""
+    return _on_grid([_read_rows(data, config)], config.frequency)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A table's time stamps and values as they were read."""
+
+    stamps: pd.Index
+    values: np.ndarray
+    columns: tuple[str, ...]
+    time_column: str
+    source: str
+
+
+def _read_rows(data: str | Path | pd.DataFrame | TextIO, config: Config) -> _Rows:
     table = reading.read_table(data)
     if config.time_column is not None:
         reading.check_columns(table, (config.time_column,), "time_column")
     time_name = config.time_column or reading.find_time_column(table)
-    stamps = reading.time_column(table, time_name)
+    counts_steps = config.frequency is not None and config.frequency.isdigit()
+    stamps = reading.time_column(table, time_name, counts_steps=counts_steps)
     columns = config.target_columns or tuple(str(name) for name in table.frame.columns if str(name) != time_name)
     reading.check_columns(table, columns, "target_columns")
     if not columns:
@@ -141,10 +157,18 @@ def read_series(data: str | Path | pd.DataFrame | TextIO, config: Config) -> Ser
             raise ValueError(
                 f"{table.source}, column {name!r}: every value is missing. Leave it out of target_columns."
             )
-    full, frequency = grid.regular_grid(stamps, config.frequency, table.source)
-    on_grid = np.full((len(full), len(columns)), np.nan)
-    on_grid[full.get_indexer(stamps)] = values
-    return Series(full, on_grid, columns, time_name, frequency, len(full) - len(stamps), table.source)
+    return _Rows(stamps, values, columns, time_name, table.source)
+
+
+def _on_grid(parts: list[_Rows], frequency: str | None) -> Series:
+    """Tables that follow each other in time as one series without gaps."""
+    first = parts[0]
+    source = " with ".join(part.source for part in parts)
+    stamps = first.stamps.append([part.stamps for part in parts[1:]])
+    full, frequency = grid.regular_grid(stamps, frequency, source)
+    values = np.full((len(full), len(first.columns)), np.nan)
+    values[full.get_indexer(stamps)] = np.concatenate([part.values for part in parts])
+    return Series(full, values, first.columns, first.time_column, frequency, len(full) - len(stamps), source)
 
 
 def _parts(data: str | Path | pd.DataFrame, config: Config) -> dict[str, str | Path | pd.DataFrame]:
@@ -153,6 +177,7 @@ def _parts(data: str | Path | pd.DataFrame, config: Config) -> dict[str, str | P
         for name in ("validation_data", "test_data", "split_rows", "split_dates"):
             if getattr(config, name) is not None:
                 checks.fail(name, "None, because DATA is a folder with its own files", getattr(config, name))
+        config.check_default_fractions(("validation_fraction", "test_fraction"), "the files of the folder DATA")
         return _folder_files(Path(data))
     if config.validation_data is not None and config.test_data is None:
         raise ValueError(
@@ -174,33 +199,33 @@ def _folder_files(folder: Path) -> dict[str, str | Path | pd.DataFrame]:
         existing = [path for path in files if path.is_file()]
         if not existing:
             raise FileNotFoundError(f"The folder {str(folder)!r} has no {split} file, such as {files[0].name}.")
+        if len(existing) > 1:
+            both = checks.listing(path.name for path in existing)
+            raise ValueError(f"The folder {str(folder)!r} has more than one {split} file: {both}. Keep one.")
         found[split] = existing[0]
     return found
 
 
-def _joined(parts: list[Series], config: Config) -> Series:
-    """Tables that follow each other in time as one series."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    for earlier, later in itertools.pairwise(parts):
-        if later.columns != first.columns:
-            raise ValueError(f"{later.source} must have the columns of {first.source}: {', '.join(first.columns)}.")
+def _joined(parts: dict[str, str | Path | pd.DataFrame], config: Config) -> tuple[Series, list]:
+    """The tables as one series, and the time stamps at which all but the first begin.
+
+    The first table decides on the columns; the others may hold them in another order, and more.
+    """
+    train, *others = parts.values()
+    rows = [_read_rows(train, config)]
+    same = dataclasses.replace(config, time_column=rows[0].time_column, target_columns=rows[0].columns)
+    rows += [_read_rows(part, same) for part in others]
+    for earlier, later in itertools.pairwise(rows):
         if not later.stamps[0] > earlier.stamps[-1]:
             raise ValueError(
                 f"{later.source} must start after {earlier.source} ends ({earlier.stamps[-1]}). "
                 f"Received: {later.stamps[0]}."
             )
-    stamps = first.stamps.append([part.stamps for part in parts[1:]])
-    full, frequency = grid.regular_grid(stamps, config.frequency or first.frequency, parts[-1].source)
-    values = np.full((len(full), len(first.columns)), np.nan)
-    values[full.get_indexer(stamps)] = np.concatenate([part.values for part in parts])
-    missing = len(full) - len(stamps) + sum(part.missing_steps for part in parts)
-    return dataclasses.replace(first, stamps=full, values=values, frequency=frequency, missing_steps=missing)
+    return _on_grid(rows, config.frequency), [part.stamps[0] for part in rows[1:]]
 
 
-def _ends(series: Series, parts: dict, config: Config) -> tuple[int, int, int]:
-    """The row after the last of each split, by the one rule that the config gives."""
+def _ends(series: Series, starts: list, config: Config) -> tuple[int, int, int]:
+    """The row after the last of each split, by the one rule that the config or the files give."""
     length = len(series.values)
     if config.split_rows is not None:
         if config.split_rows[-1] > length:
@@ -209,8 +234,7 @@ def _ends(series: Series, parts: dict, config: Config) -> tuple[int, int, int]:
         return tuple(config.split_rows)  # type: ignore[return-value]
     if config.split_dates is not None:
         return _date_ends(series, config.split_dates)
-    if len(parts) > 1:
-        starts = [read_series(part, config).stamps[0] for part in list(parts.values())[1:]]
+    if starts:
         rows = [int(series.stamps.searchsorted(start)) for start in starts]
         if len(rows) == 1:  # a test file alone: the end of DATA validates
             return rows[0] - round(rows[0] * config.validation_fraction), rows[0], length
@@ -256,6 +280,8 @@ def _check_lengths(splits: Splits) -> None:
                 f"The {split} part has {stop - start} steps; {what}. "
                 "Shorten window or horizon, change the split, or supply more data."
             )
+        if np.isnan(splits.series.values[start:stop]).all():
+            raise ValueError(f"Every value of the {split} part is missing. Change the split, or supply more data.")
 
 
 def _check_series_length(length: int, window: int, horizon: int) -> str:

@@ -164,8 +164,21 @@ def verdict(methods: dict[str, dict[str, float | None]]) -> str:
     gain = 100 * (1 - model / scores[best]) if scores[best] else 0.0
     compared = f"the best baseline, {best}: {METRICS[name]} {model:.4g} against {scores[best]:.4g}"
     if model < scores[best]:
-        return f"The model beats {compared} ({gain:.1f} % less)."
+        return f"The model beats {compared} ({gain:.1f} % less).{_losses(methods, name)}"
     return f"The model does NOT beat {compared} ({abs(gain):.1f} % more)."
+
+
+def _losses(methods: dict[str, dict[str, float | None]], decided: str) -> str:
+    """A sentence that names the metrics by which a winner still loses."""
+    lost = []
+    for name in ("mase", "scaled_mse", "smape", "weighted_quantile_loss"):
+        scores = {method: score for method, metrics in methods.items() if (score := metrics[name]) is not None}
+        if name == decided or MODEL not in scores:
+            continue
+        best = min(scores, key=lambda method: scores[method])
+        if best != MODEL:
+            lost.append(f"{METRICS[name].removesuffix(' %')} ({best} {scores[best]:.4g}, model {scores[MODEL]:.4g})")
+    return f" It does not by {', '.join(lost)}." if lost else ""
 
 
 def lag_check(values: np.ndarray, origins: np.ndarray, forecast: np.ndarray) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The whole story of a forecasting run: data, model, training, export, evaluation, report."""
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,6 @@ def train(
         FileNotFoundError: If a file is missing.
         ValueError: If data, options or the folder cannot be used.
     """
-    began = time.monotonic()
     splits = data_module.load(data, config)
     config = data_module.resolved(config, splits)
     scaling = preprocessing.fit(splits, config)
@@ -74,32 +72,57 @@ def train(
     )
     plots.write_report(folder / "report.html", config, splits, result, progress.history, progress.best_epoch)
     run_folder.write_text(folder / "README.md", _model_card(config, splits, result.metrics))
-    seconds = progress.seconds if resume else time.monotonic() - began
-    run_folder.write_manifest(folder, _fingerprints(splits), seconds, seed=config.seed, best_epoch=progress.best_epoch)
+    run_folder.write_manifest(
+        folder, _fingerprints(splits), progress.seconds, seed=config.seed, best_epoch=progress.best_epoch
+    )
     print(summary(result.metrics), f"\nReport: {folder / 'report.html'}\nSavedModel: {folder / 'export'}", sep="")
     return result.metrics
 
 
 def evaluate(
-    served: serving.Served, folder: str | Path, data: str | Path | pd.DataFrame, split: str, baselines: str
+    served: serving.Served, folder: str | Path, data: str | Path | pd.DataFrame, split: str, baselines: str | None
 ) -> dict[str, Any]:
-    """Metrics of a run on data that its own split rule cuts; `baselines="none"` leaves out the baselines.
+    """Metrics of a run on data that its own split rule cuts.
+
+    Args:
+        served: The run's SavedModel.
+        folder: The run.
+        data: As for training.
+        split: `"test"`, `"validation"` or `"all"`, which is every window of `data`.
+        baselines: `"fast"` or `"none"`; `None` means those with which the run was trained.
 
     Returns:
         As `metrics.json`.
     """
     checks.check_choice("split", split, ("test", "validation", "all"))
-    checks.check_choice("baselines", baselines, ("none", "fast"))
     path = Path(folder) / "baselines.npz"
+    if baselines is not None:
+        checks.check_choice("baselines", baselines, ("none", "fast"))
+        if baselines != "none" and not path.is_file():
+            checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
     fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
-    splits = data_module.load_whole(data, served.config) if split == "all" else data_module.load(data, served.config)
+    splits = data_module.load_whole(data, served.config) if split == "all" else _load_as_trained(data, served.config)
     return evaluation.evaluate(served, splits, split, fitted).metrics
+
+
+def _load_as_trained(data: str | Path | pd.DataFrame, config: Config) -> Splits:
+    """The data, cut by the run's rule; the files that a rule names belong to the data of the training."""
+    try:
+        return data_module.load(data, config)
+    except (ValueError, FileNotFoundError) as error:
+        if config.test_data is None:
+            raise
+        advice = f"The run was split by `test_data` {config.test_data!r}; for data of another time use --split all."
+        raise type(error)(f"{error} {advice}") from error
 
 
 def summary(metrics: dict[str, Any]) -> str:
     """The score table and the verdict, for the terminal."""
     header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
-    lines = [f"Scores on the {metrics['split']} part ({metrics['windows']} windows):", report.text_table(header, rows)]
+    stride = metrics["every_nth_origin"]
+    thinned = "" if stride == 1 else f", every {stride}th origin"
+    windows_said = f"{metrics['windows']} window{'' if metrics['windows'] == 1 else 's'}{thinned}"
+    lines = [f"Scores on the {metrics['split']} part ({windows_said}):", report.text_table(header, rows)]
     return "\n".join([*lines, metrics["verdict"], *filter(None, [metrics["lag_check"]["message"]])])
 
 

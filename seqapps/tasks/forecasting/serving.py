@@ -83,7 +83,7 @@ def _warnings(window, preprocessing: Preprocessing):
     outside = tf.reduce_any(observed & ((window < low - margin) | (window > high + margin)), axis=[1, 2])
     sentences = [
         (nothing, "No value was observed: the answer is a constant. "),
-        (short & ~nothing, f"The history is shorter than the window of {window.shape[1]} steps. "),
+        (short & ~nothing, f"The history does not fill the window of {window.shape[1]} steps. "),
         (gaps, "Missing or unusable values were filled. "),
         (outside, "Values lie far outside the training range. "),
     ]

@@ -116,6 +116,15 @@ def test_the_strength_of_ridge_regression_is_the_best_one_on_validation():
     assert simple.strength == min(errors, key=errors.get) != min(baselines.RIDGE_STRENGTHS)
 
 
+@pytest.mark.parametrize("numbers", [1, 7 * WINDOW * TARGETS, 7 * WINDOW * TARGETS + 1, 1000 * WINDOW * TARGETS])
+def test_how_many_windows_are_held_at_once_never_changes_a_forecast(monkeypatch, numbers):
+    values, origins = gaps(noise()), np.arange(1, STEPS)
+    simple, scaling = fitted(values)
+    expected = simple.forecast(values, origins, scaling)[baselines.RIDGE]
+    monkeypatch.setattr(baselines, "FORECAST_NUMBERS", numbers)
+    np.testing.assert_allclose(simple.forecast(values, origins, scaling)[baselines.RIDGE], expected, rtol=1e-6)
+
+
 # --- gaps ---
 
 

@@ -125,6 +125,19 @@ def test_counted_steps_are_split_at_steps():
     assert (splits.ends, splits.series.frequency) == ((29, 41, LENGTH), "2")
 
 
+@pytest.mark.parametrize("first", [1000, 1951, 20240101])
+def test_a_frequency_of_whole_numbers_keeps_what_looks_like_years_or_days_as_steps(first):
+    steps = np.arange(first, first + LENGTH)
+    table = pd.DataFrame({"time": steps, "load": np.arange(LENGTH)})
+    series = data.load(table, Config(**SIZES, frequency="1")).series
+    assert (series.stamps.tolist(), series.frequency, series.missing_steps) == (steps.tolist(), "1", 0)
+
+
+def test_one_row_is_a_series_where_the_frequency_is_known():
+    series = data.read_series(frame(1), Config(frequency="D"))
+    assert (series.stamps.tolist(), series.values.tolist()) == ([pd.Timestamp("2024-01-01")], [[0.0, 0.5]])
+
+
 @pytest.mark.parametrize("suffix", data.SUFFIXES)
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "dev"])
 def test_a_folder_brings_its_own_parts(tmp_path, name, suffix):
@@ -139,6 +152,14 @@ def test_files_for_validation_and_test_come_as_options(tmp_path):
     splits = data.load(train, Config(**SIZES, validation_data=validation, test_data=test))
     assert_whole(splits)
     assert splits.ends == (29, 41, LENGTH)
+
+
+def test_columns_of_further_files_are_chosen_by_name(tmp_path):
+    train, validation, test = write_parts(tmp_path)
+    for path in (validation, test):
+        pd.read_csv(path).assign(note="spring", sun=7.0)[["note", "wind", "sun", "date", "load"]].to_csv(path)
+    assert_whole(data.load(tmp_path, Config(**SIZES)))
+    assert_whole(data.load(train, Config(**SIZES, validation_data=str(validation), test_data=str(test))))
 
 
 def test_a_test_file_alone_leaves_the_end_of_the_data_for_validation(tmp_path):
@@ -184,6 +205,23 @@ def test_windows_may_reach_back_but_targets_stay_inside_their_part(window, horiz
 )
 def test_season_horizon_and_window_come_from_the_frequency(frequency, options, season_length, horizon, window):
     splits = data.load(frame(307, "1900-01-01", frequency), Config(**options))
+    assert (splits.season_length, splits.horizon, splits.window) == (season_length, horizon, window)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "options", "season_length", "horizon", "window"),
+    [
+        ("15min", {}, 96, 96, 288),
+        ("10min", {}, 144, 96, 432),
+        ("min", {}, 1440, 96, 512),
+        ("s", {}, 86400, 96, 512),
+        ("min", {"horizon": 113}, 1440, 113, 512),
+        ("h", {"horizon": 181}, 24, 181, 512),
+        ("min", {"horizon": 113, "window": 601}, 1440, 113, 601),
+    ],
+)
+def test_a_long_season_does_not_make_a_long_horizon_or_window(frequency, options, season_length, horizon, window):
+    splits = data.load(frame(2003, "2024-01-01", frequency), Config(**options))
     assert (splits.season_length, splits.horizon, splits.window) == (season_length, horizon, window)
 
 

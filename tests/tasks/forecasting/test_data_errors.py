@@ -59,6 +59,19 @@ def test_a_column_that_is_empty_in_training_is_refused():
         data.load(table, Config(**SIZES, split_rows=(31, 41, LENGTH)))
 
 
+@pytest.mark.parametrize(
+    ("part", "rows"), [("validation", slice(31, 41)), ("test", slice(41, None))], ids=["validation", "test"]
+)
+def test_a_part_without_any_value_is_refused(part, rows):
+    config = Config(**SIZES, split_rows=(31, 41, LENGTH))
+    table = frame()
+    table.loc[table.index[rows], "wind"] = np.nan
+    assert data.load(table, config).ends == (31, 41, LENGTH)
+    table.loc[table.index[rows], "load"] = np.nan
+    with refusal(f"Every value of the {part} part is missing. Change the split, or supply more data."):
+        data.load(table, config)
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with refusal(f"There is no file {str(tmp_path / 'a.csv')!r}.", FileNotFoundError):
         data.load(tmp_path / "a.csv", Config())
@@ -74,6 +87,29 @@ def test_a_folder_without_a_part_is_refused(tmp_path):
             f"The folder {str(tmp_path)!r} has no {next_name} file, such as {next_name}.csv.", FileNotFoundError
         ):
             data.load(tmp_path, Config())
+
+
+def test_a_folder_with_two_files_for_a_part_is_refused(tmp_path):
+    for name in ("train.csv", "train.parquet", "val.csv", "validation.csv.gz", "dev.csv", "test.csv", "test.csv.gz"):
+        (tmp_path / name).touch()
+    for part, names in (
+        ("train", "'train.csv', 'train.parquet'"),
+        ("validation", "'validation.csv.gz', 'val.csv', 'dev.csv'"),
+        ("test", "'test.csv', 'test.csv.gz'"),
+    ):
+        with refusal(f"The folder {str(tmp_path)!r} has more than one {part} file: {names}. Keep one."):
+            data.load(tmp_path, Config())
+        for name in names.split(", ")[1:]:
+            (tmp_path / name.strip("'")).unlink()
+
+
+@pytest.mark.parametrize(("name", "default"), [("validation_fraction", 0.1), ("test_fraction", 0.2)])
+def test_a_folder_leaves_nothing_to_a_fraction(tmp_path, name, default):
+    with refusal(
+        f"`{name}` must be left at {default}, because the data are split by the files of the folder DATA. "
+        f"Received: {name}=0.25. Leave it out, or leave out the other rule."
+    ):
+        data.load(tmp_path, Config(**{name: 0.25}))
 
 
 def test_a_folder_takes_no_further_files_and_no_rule(tmp_path):
@@ -98,9 +134,13 @@ def test_a_validation_file_needs_a_test_file():
         data.load(frame(), Config(validation_data="validation.csv"))
 
 
-def test_files_must_have_the_same_columns(tmp_path):
-    test = write(tmp_path / "test.csv", frame(start="2024-03-01")[["date", "wind", "load"]])
-    with refusal(f"{test} must have the columns of the DataFrame: load, wind."):
+def test_files_must_have_the_columns_of_the_first_one(tmp_path):
+    later = frame(start="2024-03-01")
+    test = write(tmp_path / "test.csv", later[["date", "load"]])
+    with refusal(f"{test} has no column 'wind' (`target_columns`). It has 'date', 'load'."):
+        data.load(frame(), Config(**SIZES, test_data=test))
+    test = write(tmp_path / "test.csv", later.rename(columns={"date": "day"}))
+    with refusal(f"{test} has no column 'date' (`time_column`). It has 'day', 'load', 'wind'."):
         data.load(frame(), Config(**SIZES, test_data=test))
 
 
@@ -114,10 +154,15 @@ def test_files_must_follow_each_other(tmp_path):
 def test_files_must_lie_on_one_grid(tmp_path):
     test = write(tmp_path / "test.csv", frame(start="2024-03-01 01:00"))
     with refusal(
-        f"{test}: 2024-03-01 01:00:00 does not lie on the grid of `frequency` 'D' that starts at 2024-01-01 00:00:00. "
-        "Correct the time stamp or choose another frequency."
+        f"the DataFrame with {test}: no frequency fits the time stamps; the first steps are 1 days 00:00:00, "
+        "8 days 01:00:00. Resample them to a regular grid, or name one with `frequency`."
     ):
         data.load(frame(), Config(**SIZES, test_data=test))
+    with refusal(
+        f"the DataFrame with {test}: 2024-03-01 01:00:00 does not lie on the grid of `frequency` 'D' that starts at "
+        "2024-01-01 00:00:00. Correct the time stamp or choose another frequency."
+    ):
+        data.load(frame(), Config(**SIZES, test_data=test, frequency="D"))
 
 
 # --- rules ---

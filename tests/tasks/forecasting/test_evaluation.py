@@ -1,4 +1,4 @@
-"""Every metric against numpy or another library, the verdict, the check for copied inputs, and the predictions."""
+"""Every metric against numpy or another library, the check for copied inputs, and the predictions."""
 
 import dataclasses
 
@@ -164,43 +164,6 @@ def test_without_baselines_the_model_stands_alone(run):
     assert (
         result.metrics["verdict"] == "No baseline was run, so this table does not tell whether the model is any good."
     )
-
-
-# --- the verdict ---
-
-
-def scores(**mase):
-    return {method.replace("_", " "): {"mase": value, "mae": 10.0} for method, value in mase.items()}
-
-
-@pytest.mark.parametrize(
-    ("methods", "expected"),
-    [
-        (
-            scores(model=0.75, repeat_last_value=1.5, ridge_regression=1.0),
-            "The model beats the best baseline, ridge regression: MASE 0.75 against 1 (25.0 % less).",
-        ),
-        (
-            scores(model=1.25, repeat_last_value=1.0, ridge_regression=1.5),
-            "The model does NOT beat the best baseline, repeat last value: MASE 1.25 against 1 (25.0 % more).",
-        ),
-        (
-            scores(model=1.0, seasonal_naive=1.0),
-            "The model does NOT beat the best baseline, seasonal naive: MASE 1 against 1 (0.0 % more).",
-        ),
-        (scores(model=1.0), "No baseline was run, so this table does not tell whether the model is any good."),
-        (
-            {"model": {"mase": None, "mae": 3.0}, "seasonal naive": {"mase": None, "mae": 4.0}},
-            "The model beats the best baseline, seasonal naive: MAE 3 against 4 (25.0 % less).",
-        ),
-        (
-            {"model": {"mase": None, "mae": None}, "seasonal naive": {"mase": None, "mae": None}},
-            "Nothing could be compared: the split has no observed values.",
-        ),
-    ],
-)
-def test_the_verdict_is_one_plain_sentence(methods, expected):
-    assert evaluation.verdict(methods) == expected
 
 
 # --- copied inputs ---

@@ -4,13 +4,11 @@ import json
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import seqapps
 from seqapps import export
 from seqapps.tasks.forecasting import serving
 from seqapps.tasks.forecasting.config import Config
@@ -21,7 +19,7 @@ BATCH, WINDOW, HORIZON, TARGETS, UNITS, LEVELS = 3, 13, 5, 2, 7, 3
 LONG, SHORT = 17, 11  # steps of a history
 LOW, HIGH = 20.0, 40.0  # of the training values
 CONSTANT = "No value was observed: the answer is a constant."
-SHORTER = "The history is shorter than the window of 13 steps."
+SHORTER = "The history does not fill the window of 13 steps."
 FILLED = "Missing or unusable values were filled."
 OUTSIDE = "Values lie far outside the training range."
 
@@ -247,56 +245,3 @@ def test_a_value_far_below_the_training_range_is_told(plain):
     history[0, 7, 0] = LOW - 0.99 * (HIGH - LOW)
     history[1, 7, 0] = LOW - 1.01 * (HIGH - LOW)
     assert warnings_of(plain, history) == ["", OUTSIDE]
-
-
-# --- a served run ---
-
-
-@pytest.fixture(scope="module")
-def run(trained_run):
-    return seqapps.load(trained_run("forecasting", "gru"))
-
-
-def test_predict_answers_for_the_steps_after_a_table_as_the_bundle_does(run, trained_run, toys, tmp_path):
-    table = toys["forecasting"].data
-    table.to_csv(tmp_path / "table.csv", index=False)
-    answers = run.predict(tmp_path / "table.csv")
-    last = table["time"].iloc[-1]
-    assert answers["time"].tolist() == [last + pd.Timedelta(hours=hour) for hour in range(1, HORIZON + 1)]
-    quantiles = [f"{name}_q{level}" for name in ("tide", "swell") for level in (0.1, 0.5, 0.9)]
-    assert answers.columns.tolist() == ["time", "tide", *quantiles[:3], "swell", *quantiles[3:]]
-    loaded = tf.saved_model.load(str(export.newest_version(trained_run("forecasting", "gru") / "export")))
-    history = table[["tide", "swell"]].to_numpy()[-WINDOW:]  # (window, targets)
-    expected = {
-        name: value.numpy()[0] for name, value in loaded.forecast(tf.constant(history[None], tf.float32)).items()
-    }
-    np.testing.assert_allclose(answers[["tide", "swell"]], expected["forecast"], rtol=1e-6)
-    np.testing.assert_allclose(answers[quantiles], expected["quantiles"].reshape(HORIZON, -1), rtol=1e-6)
-    assert answers.attrs["warning"] == expected["warning"].decode() == ""
-
-
-def test_predict_takes_a_frame_with_gaps_other_columns_and_another_order(run, toys):
-    table = toys["forecasting"].data.tail(2 * WINDOW)
-    expected = run.predict(table)
-    other = table.assign(note="spring")[["note", "swell", "time", "tide"]]
-    pd.testing.assert_frame_equal(run.predict(other), expected)
-    gap = table.drop(index=table.index[-3])
-    gap.iloc[-1, 1] = np.nan
-    answers = run.predict(gap)
-    assert answers.attrs["warning"] == FILLED
-    assert answers["time"].tolist() == expected["time"].tolist()
-    assert np.isfinite(answers.drop(columns="time")).all(axis=None)
-
-
-def test_predict_of_a_table_shorter_than_the_window_warns(run, toys):
-    answers = run.predict(toys["forecasting"].data.tail(SHORT))
-    assert answers.attrs["warning"] == SHORTER
-
-
-def test_answers_do_not_depend_on_the_size_of_the_batches(trained_run, toys):
-    served = serving.Served(trained_run("forecasting", "gru"))
-    values, origins = toys["forecasting"].data[["tide", "swell"]].to_numpy(), np.arange(31, 31 + 2 * BATCH + 1)
-    (whole,) = served.answers(values, origins)
-    parts = list(served.answers(values, origins, batch_size=BATCH))
-    assert [len(part["forecast"]) for part in parts] == [BATCH, BATCH, 1]
-    np.testing.assert_allclose(np.concatenate([part["quantiles"] for part in parts]), whole["quantiles"], rtol=1e-5)
