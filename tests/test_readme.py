@@ -49,7 +49,7 @@ def test_the_serving_examples_run_as_written(tmp_path):
     (tmp_path / "data").symlink_to(ROOT / "data")
     served, loaded = (block for block in PYTHON_BLOCKS if "demo-forecasting" in block)
     shape = "assert answer['forecast'].shape == (1, 12, 1)"
-    warned = "assert b'shorter than the window' in answer['warning'].numpy()[0]"
+    warned = "assert b'does not fill the window' in answer['warning'].numpy()[0]"
     answers = "assert len(forecast) == 12"
     compared = "assert 'ridge regression' in metrics['methods']"
     for program in (f"{served}\n{shape}\n{warned}", f"{loaded}\n{answers}\n{compared}"):
