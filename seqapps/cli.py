@@ -114,7 +114,7 @@ def _add_verbs(parser: argparse.ArgumentParser, task: str) -> None:
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("data", metavar="DATA", help=task_config.DATA_HELP)
     evaluate.add_argument("--split", choices=("test", "validation", "all"), default="test", help="part of DATA")
-    evaluate.add_argument("--baselines", choices=("none", "fast"), help="by default those of the run")
+    evaluate.add_argument("--baselines", choices=("none", "fast", "full"), help="by default those of the run")
     evaluate.add_argument("--output", metavar="FILE", help="also write the metrics there, as JSON")
 
     predict = verb("predict", _predict, "answer for new data")

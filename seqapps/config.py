@@ -72,7 +72,7 @@ class TaskConfig:
     clip_norm: float | None = option(1.0, "limit on the gradient's norm over all weights; none for no limit", above=0)
     patience: int | None = option(8, "epochs without improvement before training stops; none to go on", minimum=1)
     seed: int = option(0, "seed of weights, order and dropout", minimum=0)
-    baselines: str = option("fast", "simple methods to compare with", choices=("none", "fast"))
+    baselines: str = option("fast", "simple methods to compare with", choices=("none", "fast", "full"))
     initialize_from: str | None = option(None, "run of the same task whose weights are the start")
 
     def __post_init__(self) -> None:

@@ -41,6 +41,10 @@ class Table:
         """Where a row stands, as messages say it."""
         return f"{self.source}, {self.unit} {self.lines[row]}"
 
+    def reordered(self, order: np.ndarray) -> "Table":
+        """The rows in another order; each still knows where it came from."""
+        return Table(self.frame.iloc[order].reset_index(drop=True), self.source, self.lines[order], self.unit)
+
 
 def read_table(data: str | Path | pd.DataFrame | TextIO) -> Table:
     """Read CSV (also `.gz`), Parquet, an open text stream or a DataFrame.
@@ -195,6 +199,20 @@ def number_column(table: Table, name: str) -> np.ndarray:
     return values
 
 
+def text_column(table: Table, name: str) -> np.ndarray:
+    """A column of names as text: `(rows,)`; an empty cell is an error with its line."""
+    column = table.frame[name]
+    empty = np.flatnonzero(column.isna().to_numpy())
+    if empty.size:
+        raise ValueError(f"{table.place(empty[0])}, column {name!r}: expected a name. Received: nothing.")
+    return column.astype(str).to_numpy(dtype=object)
+
+
+def reads_as_time(column: pd.Series) -> bool:
+    """Whether the first cells of a column of text are time stamps."""
+    return bool(_parsed(column.head(20)).notna().all())
+
+
 def find_time_column(table: Table) -> str:
     """The column of time stamps: one with a usual name, else the first text column that reads as dates."""
     columns = [str(name) for name in table.frame.columns]
@@ -205,7 +223,7 @@ def find_time_column(table: Table) -> str:
     for name in columns:
         column = table.frame[name]
         if pd.api.types.is_datetime64_any_dtype(column) or (
-            not pd.api.types.is_numeric_dtype(column) and _parsed(column.head(20)).notna().all()
+            not pd.api.types.is_numeric_dtype(column) and reads_as_time(column)
         ):
             return name
     raise ValueError(
@@ -224,10 +242,11 @@ def _parsed(column: pd.Series) -> pd.Series:
     return stamps.dt.tz_localize(None)
 
 
-def time_column(table: Table, name: str, *, counts_steps: bool = False) -> pd.Index:
+def time_column(table: Table, name: str, *, groups: np.ndarray | None = None, counts_steps: bool = False) -> pd.Index:
     """The time stamps of a table: dates, or whole numbers that count steps.
 
     Whole numbers of four digits are years, of eight digits days as YYYYMMDD, unless `counts_steps` says otherwise.
+    With `groups`, `(rows,)` names of series that follow one another, each series has its own course of time.
 
     Raises:
         ValueError: If a stamp is missing or unreadable, unsorted or doubled, with its line.
@@ -246,7 +265,7 @@ def time_column(table: Table, name: str, *, counts_steps: bool = False) -> pd.In
                 f"2024-01-31 23:00. Received: {received}."
             )
         stamps = pd.DatetimeIndex(parsed, name=name)
-    _check_order(table, name, stamps)
+    _check_order(table, name, stamps, groups)
     return stamps
 
 
@@ -267,8 +286,10 @@ def _numeric_stamps(table: Table, name: str, counts_steps: bool) -> pd.Index:
     return pd.Index(whole, name=name)
 
 
-def _check_order(table: Table, name: str, stamps: pd.Index) -> None:
+def _check_order(table: Table, name: str, stamps: pd.Index, groups: np.ndarray | None) -> None:
     later = stamps[1:] > stamps[:-1]
+    if groups is not None:
+        later = later | (groups[1:] != groups[:-1])
     if later.all():
         return
     row = int(np.flatnonzero(~later)[0]) + 1

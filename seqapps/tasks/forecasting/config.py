@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from seqapps import checks
 from seqapps.config import TaskConfig, option
 
+LAYOUTS = ("auto", "wide", "long", "rows")
+
 DATA_HELP = (
     "CSV (also .gz) or Parquet with a time column and value columns, or a folder with train, validation and test"
 )
@@ -15,15 +17,27 @@ DATA_HELP = (
 class Config(TaskConfig):
     """Options of a forecasting run; `None` means that the data decide."""
 
+    layout: str = option("auto", "a column per target, a column of ids, or a row per series", choices=LAYOUTS)
     time_column: str | None = option(None, "column of time stamps; by default found by its name or values")
-    target_columns: tuple[str, ...] | None = option(None, "columns to forecast; by default all but the time column")
+    id_column: str | None = option(None, "column of ids of a long table; by default unique_id, series_id or item_id")
+    target_columns: tuple[str, ...] | None = option(
+        None, "columns to forecast; by default y of a long table, else all that have no other role"
+    )
+    past_columns: tuple[str, ...] = option((), "covariates that are known up to now")
+    future_columns: tuple[str, ...] = option((), "covariates that are known over the horizon too")
+    static_columns: tuple[str, ...] = option((), "numbers or texts that belong to a series of a long table")
+    calendar: bool = option(False, "let the model see the place of every step in day, week and year")
     frequency: str | None = option(None, "step between rows, such as h, D, B, W, MS, QS; by default what fits")
     window: int | None = option(
         None, "steps that the model sees; by default three seasons or horizons, at most 512", minimum=1
     )
     horizon: int | None = option(None, "steps to forecast; by default one season, between 6 and 96", minimum=1)
     season_length: int | None = option(None, "steps of a season; by default from the frequency", minimum=1)
-    head: str = option("direct", "how the last state becomes the forecast: all steps at once", choices=("direct",))
+    head: str = option(
+        "direct", "all steps at once, segments in parallel, or step by step", choices=("direct", "segment", "recursive")
+    )
+    segment_length: int | None = option(None, "steps of a segment; by default a season, or half of it", minimum=1)
+    lags: tuple[int, ...] = option((), "steps back whose values are inputs too, such as 24,168", minimum=1)
     normalization: str = option("last", "level and scale taken from each window", choices=("last", "standard", "none"))
     transform: str = option("none", "change of the values before the model sees them", choices=("none", "log"))
     channels: str = option(
@@ -37,14 +51,46 @@ class Config(TaskConfig):
         None, "rows a,b,c: train up to a, validation up to b, test up to c", minimum=1
     )
     split_dates: tuple[str, ...] | None = option(None, "time stamps a,b: validation starts at a, test at b")
+    windows: int | None = option(None, "test the last so many windows, and validate as many before", minimum=1)
+    step_size: int = option(1, "steps from one window of the test part to the next", minimum=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.target_columns == ():
             checks.fail("target_columns", "at least one column", (), "Leave it out for all columns.")
-        if self.target_columns and len(set(self.target_columns)) < len(self.target_columns):
-            checks.fail("target_columns", "different columns", self.target_columns)
+        self._check_columns()
+        self._check_head()
         self._check_splits()
+
+    def _check_columns(self) -> None:
+        """Refuse a column in two roles, and roles that a layout does not have."""
+        seen: dict[str, str] = {}
+        for role in ("target_columns", "past_columns", "future_columns", "static_columns"):
+            for name in getattr(self, role) or ():
+                if name in seen:
+                    raise ValueError(f"Column {name!r} must have one role. Received: {seen[name]} and {role}.")
+                seen[name] = role
+        if self.layout == "wide":
+            for role in ("id_column", "static_columns"):
+                if getattr(self, role):
+                    checks.fail(role, "left out with layout='wide'", getattr(self, role), "A wide table is one series.")
+        roles = ("time_column", "id_column", "target_columns", "past_columns", "future_columns", "static_columns")
+        for role in roles if self.layout == "rows" else ():
+            if getattr(self, role):
+                advice = "Its first column names the series, all others are values."
+                checks.fail(role, "left out with layout='rows'", getattr(self, role), advice)
+        if self.layout == "rows" and self.calendar:
+            checks.fail("calendar", "False with layout='rows', whose steps have no time stamps", True)
+
+    def _check_head(self) -> None:
+        if self.segment_length is not None and self.head != "segment":
+            checks.fail("segment_length", f"left out with head={self.head!r}", self.segment_length)
+        if self.head == "recursive" and self.bidirectional:
+            advice = "The backward direction cannot go on step by step."
+            checks.fail("bidirectional", "False with head='recursive'", True, advice)
+        if self.head == "recursive" and self.past_columns:
+            advice = "It would need their values over the horizon: name what is known there in future_columns."
+            checks.fail("past_columns", "left out with head='recursive'", self.past_columns, advice)
 
     def _check_splits(self) -> None:
         rows = self.split_rows
@@ -53,7 +99,9 @@ class Config(TaskConfig):
             checks.fail("split_rows", "three rising row numbers", rows, advice)
         if self.split_dates is not None and len(self.split_dates) != 2:
             checks.fail("split_dates", "two time stamps", self.split_dates, "Example: 2020-01-01,2021-01-01.")
-        given = [name for name in ("split_rows", "split_dates", "test_data") if getattr(self, name) is not None]
+        given = [
+            name for name in ("split_rows", "split_dates", "windows", "test_data") if getattr(self, name) is not None
+        ]
         if len(given) > 1:
             raise ValueError(
                 f"Only one rule can split the data. Received: {' and '.join(given)}. Leave out all but one."
@@ -82,6 +130,13 @@ class Config(TaskConfig):
                 name, "an integer here", None, "Set it, or take the config of a run: there the data have set it."
             )
         return self.window, self.horizon
+
+    @property
+    def segment_steps(self) -> int:
+        """Steps of a segment, once the data or the user have set them."""
+        if self.segment_length is None:
+            checks.fail("segment_length", "an integer here", None, "Set it, or take the config of a run.")
+        return self.segment_length
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from seqapps.series import windows
 from seqapps.tasks.forecasting import baselines as simple_methods
 from seqapps.tasks.forecasting import data as data_module
 from seqapps.tasks.forecasting import evaluation, plots, preprocessing, serving
+from seqapps.tasks.forecasting.baselines import classical
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.model import QuantileLoss, build_model
@@ -46,6 +47,7 @@ def train(
     """
     splits = data_module.load(data, config)
     config = data_module.resolved(config, splits)
+    classical.check_fits(splits, "test", config.baselines)
     scaling = preprocessing.fit(splits, config)
     training.set_seed(config.seed)
     model = _compiled_model(config, splits, scaling, Path(out) / INITIAL_WEIGHTS if resume else None)
@@ -58,13 +60,16 @@ def train(
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
 
+    offsets = evaluation.calibrate(model, splits, scaling, config)
+    run_folder.write_json(folder / "calibration.json", {"levels": config.levels, "offsets": offsets.tolist()})
     if not export.has_version(folder / "export"):
-        bundle = serving.bundle(model, scaling, config)
-        export.save(bundle, folder / "export", serving.example_requests(splits), serving.facts(scaling, config))
+        bundle = serving.bundle(model, scaling, config, offsets)
+        requests = serving.example_requests(splits, scaling)
+        export.save(bundle, folder / "export", requests, serving.facts(scaling, config))
     fitted = simple_methods.fit(splits, config, scaling) if config.baselines != "none" else None
     if fitted:
         fitted.save(folder / "baselines.npz")
-    result = evaluation.evaluate(serving.Served(folder), splits, "test", fitted)
+    result = evaluation.evaluate(serving.Served(folder), splits, "test", fitted, config.baselines == "full")
     run_folder.write_json(folder / "metrics.json", result.metrics)
     run_folder.write_with(
         folder / "predictions.csv.gz",
@@ -89,7 +94,7 @@ def evaluate(
         folder: The run.
         data: As for training.
         split: `"test"`, `"validation"` or `"all"`, which is every window of `data`.
-        baselines: `"fast"` or `"none"`; `None` means those with which the run was trained.
+        baselines: `"none"`, `"fast"` or `"full"`; `None` means those with which the run was trained.
 
     Returns:
         As `metrics.json`.
@@ -97,12 +102,15 @@ def evaluate(
     checks.check_choice("split", split, ("test", "validation", "all"))
     path = Path(folder) / "baselines.npz"
     if baselines is not None:
-        checks.check_choice("baselines", baselines, ("none", "fast"))
+        checks.check_choice("baselines", baselines, ("none", "fast", "full"))
         if baselines != "none" and not path.is_file():
             checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
     fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
     splits = data_module.load_whole(data, served.config) if split == "all" else _load_as_trained(data, served.config)
-    return evaluation.evaluate(served, splits, split, fitted).metrics
+    full = (baselines or served.config.baselines) == "full"
+    if full:
+        classical.check_fits(splits, split)
+    return evaluation.evaluate(served, splits, split, fitted, full).metrics
 
 
 def _load_as_trained(data: str | Path | pd.DataFrame, config: Config) -> Splits:
@@ -130,7 +138,7 @@ def _compiled_model(
     config: Config, splits: Splits, scaling: preprocessing.Preprocessing, stored_start: Path | None = None
 ) -> keras.Model:
     """The model with its first weights: those of `initialize_from`, or of the start that a resumed run has stored."""
-    model = build_model(config, len(scaling.columns), scaling.mark_missing)
+    model = build_model(config, scaling.sizes())
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
@@ -144,14 +152,14 @@ def _compiled_model(
 def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> training.Progress:
     """Train on scaled windows; `initial.weights.h5` keeps where the training started."""
     run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
-    scaled = scaling.forward(splits.series.values).numpy()
+    arrays = scaling.arrays(splits.panel)
     sizes = (splits.window, splits.horizon, config.batch_size)
-    origins = splits.origins("train")
-    validation = windows.evaluation_batches(scaled, splits.origins("validation"), *sizes)
+    at = splits.origins("train")
+    validation = windows.evaluation_batches(arrays, splits.origins("validation"), *sizes)
     return training.fit(
         model,
-        lambda epoch: windows.training_batches(scaled, origins, *sizes, seed=config.seed, first_epoch=epoch),
-        math.ceil(len(origins) / config.batch_size),
+        lambda epoch: windows.training_batches(arrays, at, *sizes, seed=config.seed, first_epoch=epoch),
+        math.ceil(len(at) / config.batch_size),
         validation,
         config,
         folder / "checkpoints",
@@ -189,10 +197,12 @@ def _write_fitted(folder: Path, splits: Splits, scaling, resume: bool) -> None:
 
 
 def _say(splits: Splits, config: Config) -> None:
-    train, validation, test = splits.ends
+    train, validation, test = (splits.steps(split) for split in data_module.SPLITS)
+    panel = splits.panel
+    series = f"{len(panel.ids)} series, " if len(panel.ids) > 1 else ""
     print(
-        f"{len(splits.series.values)} steps ({splits.series.frequency}), {len(splits.series.columns)} columns: "
-        f"train {train}, validation {validation - train}, test {test - validation}; "
+        f"{series}{len(panel.values)} steps ({panel.frequency}), {len(panel.columns)} columns: "
+        f"train {train}, validation {validation}, test {test}; "
         f"window {splits.window}, horizon {splits.horizon}, season {splits.season_length}."
     )
     for note in splits.notes:
@@ -205,12 +215,14 @@ def _model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
     direction = "two directions" if config.bidirectional else "one direction"
     widths = ", ".join(str(width) for width in config.widths)
-    series = splits.series
-    last = series.stamps[splits.ends[0] - 1]
-    return f"""# Forecaster of {", ".join(series.columns)}
+    panel = splits.panel
+    last = panel.stamps[splits.ends[:, 0] - 1].max()
+    of = f"{len(panel.ids)} series" if len(panel.ids) > 1 else ", ".join(panel.columns)
+    return f"""# Forecaster of {of}
 
-A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction} forecasts {splits.horizon} steps
-({series.frequency}) from the last {splits.window}. Trained on {splits.ends[0]} steps up to {last}.
+A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, head {config.head}, forecasts
+{splits.horizon} steps ({panel.frequency}) from the last {splits.window}. Trained on {splits.steps("train")} steps up to
+{last}.
 
 ## Scores on the {metrics["split"]} part
 

@@ -11,9 +11,10 @@ from matplotlib.ticker import MaxNLocator
 from seqapps import report
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
-from seqapps.tasks.forecasting.evaluation import METRICS, MODEL, Evaluation
+from seqapps.tasks.forecasting.evaluation import METRICS, MODEL, Evaluation, names_of
 
-MOST_COLUMNS = 8
+MOST_COLUMNS = 8  # shown as figures
+MOST_ROWS = 50
 
 
 def write_report(
@@ -26,17 +27,20 @@ def write_report(
 ) -> None:
     """Write `report.html`: verdict and table first, then forecasts, errors by step and the course of the training."""
     metrics = evaluation.metrics
-    columns = ", ".join(splits.series.columns[:MOST_COLUMNS]) + (
-        " …" if len(splits.series.columns) > MOST_COLUMNS else ""
-    )
+    names = list(metrics["by_column"])
+    columns = ", ".join(names[:MOST_COLUMNS]) + (" …" if len(names) > MOST_COLUMNS else "")
     sections = [
         _score_section(evaluation, splits, config.interval_level),
         _forecast_section(config, splits, evaluation),
     ]
     by_step = report.Section("Error by step of the horizon")
     by_step.figure(_step_figure(metrics["by_step"]), "Mean absolute error of the z-scores by step for every method")
-    if len(splits.series.columns) > 1:
-        by_step.paragraph("MASE of every column:").table(*_column_table(metrics["by_column"]))
+    by_step.paragraph(f"The {config.interval_level:.0%} interval in the thirds of the horizon:")
+    by_step.table(*_third_table(metrics["by_horizon_third"]))
+    if len(names) > 1:
+        worst = _worst_first(metrics["by_column"])[:MOST_ROWS]
+        shown = "" if len(worst) == len(names) else f", the worst {len(worst)} of {len(names)}"
+        by_step.paragraph(f"MASE of every column{shown}:").table(*_column_table(metrics["by_column"], worst))
     training = report.Section("Training").figure(report.curves(history, best_epoch), "Training and validation loss")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
     training.paragraph("Options: " + ", ".join(f"{name} {value}" for name, value in options.items()), "note")
@@ -70,27 +74,38 @@ def _score_section(evaluation: Evaluation, splits: Splits, interval_level: float
 
 def _forecast_section(config: Config, splits: Splits, evaluation: Evaluation) -> report.Section:
     section = report.Section("Forecasts against the truth")
-    shown = splits.series.columns[:MOST_COLUMNS]
-    for position, name in enumerate(shown):
-        figure = _forecast_figure(config, splits, evaluation, position)
+    every = names_of(splits.panel)
+    ordered = _worst_first(evaluation.metrics["by_column"])
+    shown = ordered[:MOST_COLUMNS]
+    for name in shown:
+        series, column = divmod(every.index(name), len(splits.panel.columns))
+        figure = _forecast_figure(config, splits, evaluation, name, series, column)
         section.figure(figure, f"Forecasts of {name} with intervals, and what came")
-    if len(shown) < len(splits.series.columns):
-        section.paragraph(f"The first {len(shown)} of {len(splits.series.columns)} columns are shown.", "note")
+    if len(ordered) > 1:
+        section.paragraph(f"{len(shown)} of {len(ordered)}, the worst by MASE first.", "note")
     return section
 
 
-def _forecast_figure(config: Config, splits: Splits, evaluation: Evaluation, column: int) -> Figure:
-    """The first, a middle and the last window of the split, for one column."""
-    count = len(evaluation.origins)
-    chosen = sorted({0, count // 2, count - 1})
+def _worst_first(by_column: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> list[str]:
+    """Names from the model's highest MASE to its lowest; what has none comes last."""
+    return sorted(by_column, key=lambda name: -(by_column[name][MODEL]["mase"] or 0.0))
+
+
+def _forecast_figure(
+    config: Config, splits: Splits, evaluation: Evaluation, name: str, series: int, column: int
+) -> Figure:
+    """The first, a middle and the last window of the split, for one column of one series."""
+    panel = splits.panel
+    own = np.flatnonzero(evaluation.at.series == series)
+    chosen = sorted({int(own[0]), int(own[len(own) // 2]), int(own[-1])})
     figure = Figure(figsize=(4.2 * len(chosen) if len(chosen) > 1 else 7.5, 3.1), layout="constrained")
     low, high = (config.levels.index(level) for level in config.interval)
     for axes, example in zip(np.atleast_1d(figure.subplots(1, len(chosen))), chosen, strict=True):
-        origin = int(evaluation.origins[example])
-        past = np.arange(max(0, origin - min(splits.window, 2 * splits.horizon)), origin)
+        origin = int(evaluation.at.rows[example])
+        past = np.arange(max(panel.starts[series], origin - min(splits.window, 2 * splits.horizon)), origin)
         future = np.arange(origin, origin + splits.horizon)
-        stamps = splits.series.stamps
-        axes.plot(stamps[past], splits.series.values[past, column], color="#333333", linewidth=1.1)
+        stamps = panel.stamps
+        axes.plot(stamps[past], panel.values[past, column], color="#333333", linewidth=1.1)
         axes.plot(stamps[future], evaluation.actual[example, :, column], color="#333333", linewidth=1.1, label="truth")
         quantiles = evaluation.quantiles[MODEL][example, :, column]
         axes.fill_between(
@@ -106,7 +121,7 @@ def _forecast_figure(config: Config, splits: Splits, evaluation: Evaluation, col
             stamps[future], evaluation.forecasts[MODEL][example, :, column], color=report.COLORS[0], label="forecast"
         )
         axes.axvline(stamps[origin - 1], color="#999999", linewidth=0.8, linestyle=":")
-        axes.set_title(f"{splits.series.columns[column]}, from {_short(stamps[origin - 1])}", fontsize=9)
+        axes.set_title(f"{name}, from {_short(stamps[origin - 1])}", fontsize=9)
         axes.tick_params(axis="x", labelrotation=30, labelsize=7)
         axes.tick_params(axis="y", labelsize=8)
     axes.legend(frameon=False, fontsize=8)
@@ -134,9 +149,20 @@ def _step_figure(by_step: Mapping[str, Sequence[float | None]]) -> Figure:
     return figure
 
 
-def _column_table(by_column: Mapping[str, Mapping[str, Mapping[str, float | None]]]):
-    """MASE of every method in every column."""
-    methods = list(next(iter(by_column.values())))
+def _column_table(by_column: Mapping[str, Mapping[str, Mapping[str, float | None]]], names: Sequence[str]):
+    """MASE of every method in the named columns."""
+    methods = list(by_column[names[0]])
     return ["", *methods], [
-        [column, *(report.number(scores[method]["mase"]) for method in methods)] for column, scores in by_column.items()
+        [name, *(report.number(by_column[name][method]["mase"]) for method in methods)] for name in names
     ]
+
+
+def _third_table(by_third: Mapping[str, Mapping[str, Sequence[float | None]]]):
+    """Coverage and Winkler score of every method in the first, second and last third of the horizon."""
+    thirds = ("first", "second", "last")[: len(by_third[MODEL]["coverage"])]
+    header = ["", *(f"{metric}, {third}" for metric in ("coverage", "Winkler") for third in thirds)]
+    rows = [
+        [method, *(report.number(value) for metric in ("coverage", "winkler") for value in told[metric])]
+        for method, told in by_third.items()
+    ]
+    return header, rows

@@ -1,4 +1,4 @@
-"""The honest simple methods: last value, seasonal naive, and ridge regression tuned on validation."""
+"""The honest simple methods: last value, seasonal naive, ridge regression tuned on validation, and classical ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 
 from seqapps import run_folder
 from seqapps.series import windows
+from seqapps.series.panel import Panel
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
@@ -33,8 +34,8 @@ class Baselines:
         strength: Ridge's penalty, chosen on validation.
         coefficients: `(window, horizon)` of ridge regression on scaled differences from the last value.
         intercept: `(horizon,)`.
-        offsets: For every method `(horizon, targets, levels)`: quantiles of its errors on validation, which turn its
-            forecast into quantiles.
+        offsets: For every method `(horizon, targets, levels)`: quantiles of its errors on validation, in z-scores,
+            which turn its forecast into quantiles.
     """
 
     window: int
@@ -45,34 +46,34 @@ class Baselines:
     intercept: np.ndarray
     offsets: dict[str, np.ndarray]
 
-    def forecast(self, values: np.ndarray, origins: np.ndarray, preprocessing: Preprocessing) -> dict[str, np.ndarray]:
-        """Forecasts of every method from each origin: `(examples, horizon, targets)` in raw units.
+    def forecast(self, panel: Panel, at: windows.Origins, preprocessing: Preprocessing) -> dict[str, np.ndarray]:
+        """Forecasts of every method from each origin: `(examples, horizon, targets)`, z-scores.
 
         Args:
-            values: `(time, targets)` in raw units, NaN where missing.
-            origins: `(examples,)`.
-            preprocessing: The run's; ridge regression works on its scale.
+            panel: The series.
+            at: Where the forecasts start.
+            preprocessing: Aligned with the panel; all methods work on its scale.
         """
+        scaled = preprocessing.arrays(panel).values
+        filled = _filled(scaled, panel)
         return {
-            LAST: _repeat_last(values, origins, self.horizon, preprocessing),
-            SEASONAL: _repeat_season(values, origins, self.horizon, self.season_length, preprocessing),
-            RIDGE: self._ridge(values, origins, preprocessing),
+            LAST: np.repeat(_before(filled, at)[:, None], self.horizon, axis=1),
+            SEASONAL: _repeat_season(scaled, panel, at, self.horizon, self.season_length),
+            RIDGE: self._ridge(filled, at),
         }
 
     def quantiles(self, method: str, forecast: np.ndarray) -> np.ndarray:
-        """`(examples, horizon, targets)` → `(examples, horizon, targets, levels)`."""
+        """`(examples, horizon, targets)` → `(examples, horizon, targets, levels)`, both z-scores."""
         return forecast[..., None] + self.offsets[method]
 
-    def _ridge(self, values, origins, preprocessing):
-        scaled = _filled(preprocessing.forward(values).numpy())
-        at_once = max(1, FORECAST_NUMBERS // (self.window * values.shape[1]))
+    def _ridge(self, filled: np.ndarray, at: windows.Origins) -> np.ndarray:
+        at_once = max(1, FORECAST_NUMBERS // (self.window * filled.shape[1]))
         forecasts = []
-        for start in range(0, len(origins), at_once):
-            history = windows.histories(scaled, origins[start : start + at_once], self.window)
+        for start in range(0, len(at), at_once):
+            history = _padded(windows.histories(filled, at[start : start + at_once], self.window))
             last = history[:, -1:]  # (examples, 1, targets)
-            history = np.where(np.isnan(history), last, history)  # before the first row
             steps = np.einsum("ewt,wh->eht", history - last, self.coefficients) + self.intercept[:, None]
-            forecasts.append(preprocessing.inverse(steps + last).numpy())
+            forecasts.append(steps + last)
         return np.concatenate(forecasts)
 
     def save(self, path: Path) -> None:
@@ -95,42 +96,41 @@ class Baselines:
 
 def fit(splits: Splits, config: Config, preprocessing: Preprocessing) -> Baselines:
     """Fit ridge regression on training windows; choose its strength, and all error quantiles, on validation windows."""
-    values = splits.series.values
-    scaled = _filled(preprocessing.forward(values).numpy())
-    observed = np.where(np.isnan(values), np.nan, scaled)
-    train = _difference_pairs(scaled, observed, splits.origins("train"), splits)
-    validation = _difference_pairs(scaled, observed, splits.origins("validation"), splits)
+    panel = splits.panel
+    scaled = preprocessing.arrays(panel).values
+    filled = _filled(scaled, panel)
+    train = _difference_pairs(filled, scaled, splits.origins("train"), splits)
+    validation = _difference_pairs(filled, scaled, splits.origins("validation"), splits)
     fitted = [Ridge(strength).fit(*train) for strength in RIDGE_STRENGTHS]
     best = min(fitted, key=lambda ridge: np.mean((ridge.predict(validation[0]) - validation[1]) ** 2))
     coefficients = np.atleast_2d(best.coef_).T.astype("float64")  # (window, horizon)
     intercept = np.atleast_1d(best.intercept_).astype("float64")
     sizes = (splits.window, splits.horizon, splits.season_length)
     pointwise = Baselines(*sizes, best.alpha, coefficients, intercept, {})
-    origins = splits.origins("validation")
-    actual = windows.futures(values, origins, splits.horizon)
+    at = splits.origins("validation")
+    actual = windows.futures(scaled, at, splits.horizon)
     offsets = {
-        method: _error_quantiles(actual - forecast, config.levels)
-        for method, forecast in pointwise.forecast(values, origins, preprocessing).items()
+        method: error_quantiles(actual - forecast, config.levels)
+        for method, forecast in pointwise.forecast(panel, at, preprocessing).items()
     }
     return Baselines(*sizes, best.alpha, coefficients, intercept, offsets)
 
 
-def _difference_pairs(scaled, observed, origins, splits: Splits) -> tuple[np.ndarray, np.ndarray]:
+def _difference_pairs(filled, observed, at: windows.Origins, splits: Splits) -> tuple[np.ndarray, np.ndarray]:
     """Windows and what followed, as differences from the window's last value; one row per origin and column."""
-    targets = scaled.shape[1]
-    stride = -(-len(origins) * targets * (splits.window + splits.horizon) // MOST_RIDGE_NUMBERS)
-    origins = origins[:: max(stride, 1)]
-    history = windows.histories(scaled, origins, splits.window).transpose(0, 2, 1).reshape(-1, splits.window)
-    future = windows.futures(observed, origins, splits.horizon).transpose(0, 2, 1).reshape(-1, splits.horizon)
+    targets = filled.shape[1]
+    at = at[:: max(-(-len(at) * targets * (splits.window + splits.horizon) // MOST_RIDGE_NUMBERS), 1)]
+    history = _padded(windows.histories(filled, at, splits.window)).transpose(0, 2, 1).reshape(-1, splits.window)
+    future = windows.futures(observed, at, splits.horizon).transpose(0, 2, 1).reshape(-1, splits.horizon)
     last = history[:, -1:]
     whole = ~np.isnan(future).any(axis=1)
     if not whole.any():  # every future has a gap: learn from the filled values rather than not at all
-        future = windows.futures(scaled, origins, splits.horizon).transpose(0, 2, 1).reshape(-1, splits.horizon)
+        future = windows.futures(filled, at, splits.horizon).transpose(0, 2, 1).reshape(-1, splits.horizon)
         whole[:] = True
     return (history - last)[whole], (future - last)[whole]
 
 
-def _error_quantiles(errors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+def error_quantiles(errors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
     """Quantiles of errors `(examples, horizon, targets)`: `(horizon, targets, levels)`.
 
     With few windows the steps of the horizon are taken together, because a handful of errors has no quantiles.
@@ -141,29 +141,34 @@ def _error_quantiles(errors: np.ndarray, levels: tuple[float, ...]) -> np.ndarra
     return np.moveaxis(np.nanquantile(errors, levels, axis=0), 0, -1)
 
 
-def _filled(values: np.ndarray) -> np.ndarray:
-    """Gaps take the value before them; what comes before the first value is 0, the scaled training mean."""
-    return pd.DataFrame(values).ffill().fillna(0.0).to_numpy(dtype="float64")
+def _filled(scaled: np.ndarray, panel: Panel) -> np.ndarray:
+    """Gaps take the value before them; what comes before a series' first value is 0, the training mean."""
+    series = np.repeat(np.arange(len(panel.ids)), panel.lengths())
+    return pd.DataFrame(scaled).groupby(series).ffill().fillna(0.0).to_numpy(dtype="float64")
 
 
-def _filled_raw(values: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    level = preprocessing.inverse(np.zeros((1, values.shape[1]), "float32")).numpy()[0]
-    frame = pd.DataFrame(values).ffill()
-    return frame.fillna(dict(enumerate(level.tolist()))).to_numpy(dtype="float64")
+def _padded(history: np.ndarray) -> np.ndarray:
+    """Windows that reach before their series take its first value there."""
+    if not np.isnan(history).any():
+        return history
+    first = np.argmax(~np.isnan(history), axis=1, keepdims=True)
+    return np.where(np.isnan(history), np.nan_to_num(np.take_along_axis(history, first, axis=1)), history)
 
 
-def _repeat_last(values, origins, horizon, preprocessing):
-    last = _filled_raw(values, preprocessing)[np.maximum(origins - 1, 0)]
-    return np.repeat(last[:, None], horizon, axis=1)
+def _before(filled: np.ndarray, at: windows.Origins) -> np.ndarray:
+    """The value before each origin, 0 where its series has none: `(examples, targets)`."""
+    inside = at.rows > at.firsts
+    return np.where(inside[:, None], filled[np.maximum(at.rows - 1, 0)], 0.0)
 
 
-def _repeat_season(values, origins, horizon, season_length, preprocessing):
+def _repeat_season(scaled: np.ndarray, panel: Panel, at: windows.Origins, horizon: int, season: int) -> np.ndarray:
     """The last season again and again; a gap in it takes the value of the season before."""
-    filled = values.copy()
-    for start in range(season_length, len(filled), season_length):
-        block = filled[start : start + season_length]
-        before = filled[start - season_length : start][: len(block)]
-        block[:] = np.where(np.isnan(block), before, block)
-    filled = _filled_raw(filled, preprocessing)
-    rows = origins[:, None] - season_length + np.arange(horizon) % season_length
-    return filled[np.maximum(rows, 0)]
+    filled = scaled.copy()
+    for first, after in zip(panel.starts[:-1], panel.starts[1:], strict=True):
+        for start in range(first + season, after, season):
+            block = filled[start : min(start + season, after)]
+            before = filled[start - season : start][: len(block)]
+            block[:] = np.where(np.isnan(block), before, block)
+    filled = _filled(filled, panel)
+    rows = at.rows[:, None] - season + np.arange(horizon) % season
+    return filled[np.maximum(rows, at.firsts[:, None])]

@@ -1,0 +1,305 @@
+"""One or many series on one regular grid, as flat arrays; read from wide, long or one-row-per-series tables."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+
+from seqapps import checks
+from seqapps.series import grid, reading
+
+ID_NAMES = ("unique_id", "series_id", "item_id")
+ONLY = ""  # the id of the one series of a wide table
+Data = str | Path | pd.DataFrame | TextIO
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column is what; `None` and `()` mean that the table decides.
+
+    Attributes:
+        layout: `"wide"` (a column per target), `"long"` (a column of ids), `"rows"` (a row per series) or `"auto"`.
+        time: Column of time stamps.
+        id: Column of ids of a long table.
+        targets: Columns to forecast.
+        past: Covariates that are known up to now.
+        future: Covariates that are known over the horizon too.
+        static: Columns that are constant within a series.
+    """
+
+    layout: str = "auto"
+    time: str | None = None
+    id: str | None = None
+    targets: tuple[str, ...] | None = None
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series one after the other in flat arrays; every series is without gaps on the grid of `frequency`.
+
+    Attributes:
+        roles: The columns, as the table or the user decided.
+        ids: Name of every series.
+        starts: `(series + 1,)` first row of every series, and the number of rows.
+        stamps: `(rows,)` time stamps.
+        values: `(rows, targets)` in the data's own units, NaN where missing.
+        past: `(rows, past)`.
+        future: `(rows, future)`.
+        static: `(series, numbers)`: the numeric ones of the static columns.
+        labels: `(series, labels)`: the texts of the others.
+        static_columns: Names of the numeric static columns.
+        label_columns: Names of the others.
+        frequency: The grid's step.
+        missing_steps: Time stamps that the data did not have.
+        source: What messages call the data.
+    """
+
+    roles: Roles
+    ids: tuple[str, ...]
+    starts: np.ndarray
+    stamps: pd.Index
+    values: np.ndarray
+    past: np.ndarray
+    future: np.ndarray
+    static: np.ndarray
+    labels: np.ndarray
+    static_columns: tuple[str, ...]
+    label_columns: tuple[str, ...]
+    frequency: str
+    missing_steps: int
+    source: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return self.roles.targets or ()
+
+    @property
+    def time_column(self) -> str:
+        """Name of the column of time stamps."""
+        return self.roles.time or "step"
+
+    def lengths(self) -> np.ndarray:
+        """Steps of every series."""
+        return np.diff(self.starts)
+
+    def series_of(self, rows: np.ndarray) -> np.ndarray:
+        """The series that each row, or the row after a series' last, belongs to."""
+        return np.searchsorted(self.starts, np.maximum(rows - 1, 0), side="right") - 1
+
+    def name(self, series: int) -> str:
+        """What messages call a series."""
+        return self.source if self.ids == (ONLY,) else f"{self.source}, series {self.ids[series]!r}"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table as it was read, sorted by series and not yet on a grid."""
+
+    roles: Roles
+    ids: np.ndarray
+    stamps: pd.Index
+    frame: pd.DataFrame
+    source: str
+
+
+def read_panel(parts: Sequence[Data], roles: Roles, frequency: str | None = None) -> tuple[Panel, list[pd.Series]]:
+    """Tables that follow each other in time as one panel.
+
+    Args:
+        parts: The first one decides on the columns; the others may hold them in another order, and more.
+        roles: Which column is what.
+        frequency: The grid's step; by default the one that fits the longest series.
+
+    Returns:
+        The panel, and for every further part the time stamp at which each series begins in it.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a table cannot be used, with file, line and column.
+    """
+    counts_steps = frequency is not None and frequency.isdigit()
+    rows = [_read_rows(parts[0], roles, counts_steps)]
+    for part in parts[1:]:
+        rows.append(_following(rows, _read_rows(part, rows[0].roles, counts_steps)))
+    begins = [part.stamps.to_series().groupby(part.ids, sort=False).first() for part in rows[1:]]
+    return _on_grid(rows, frequency), begins
+
+
+def _read_rows(data: Data, roles: Roles, counts_steps: bool) -> Rows:
+    table = reading.read_table(data)
+    roles = _resolved(table, roles)
+    if roles.layout == "rows":
+        table, ids = _melted(table)
+        return Rows(roles, ids, pd.Index(table.frame["step"]), table.frame[["value"]], table.source)
+    reading.check_columns(table, (roles.time or "",), "time_column")
+    for option in ("past", "future", "static"):
+        reading.check_columns(table, getattr(roles, option), f"{option}_columns")
+    reading.check_columns(table, roles.targets or (), "target_columns")
+    ids = np.full(len(table.frame), ONLY, dtype=object)
+    if roles.layout == "long":
+        reading.check_columns(table, (roles.id or "",), "id_column")
+        ids = reading.text_column(table, roles.id or "")
+        codes, _ = pd.factorize(ids)
+        order = np.argsort(codes, kind="stable")
+        table, ids = table.reordered(order), ids[order]
+    stamps = reading.time_column(table, roles.time or "", groups=ids, counts_steps=counts_steps)
+    frame = pd.DataFrame(
+        {name: reading.number_column(table, name) for name in (*(roles.targets or ()), *roles.past, *roles.future)}
+    )
+    for name in roles.targets or ():
+        if frame[name].isna().all():
+            raise ValueError(
+                f"{table.source}, column {name!r}: every value is missing. Leave it out of target_columns."
+            )
+    for name in roles.static:
+        frame[name] = table.frame[name].to_numpy()
+    return Rows(roles, ids, stamps, frame, table.source)
+
+
+def _resolved(table: reading.Table, roles: Roles) -> Roles:
+    """The roles, with what the user left open decided by the table."""
+    names = [str(name) for name in table.frame.columns]
+    layout = _layout(table, roles, names) if roles.layout == "auto" else roles.layout
+    if layout == "rows":
+        return Roles("rows", "step", names[0], ("value",))
+    identity = roles.id
+    if layout == "long" and identity is None:
+        identity = next((name for name in names if name.lower() in ID_NAMES), None)
+        if identity is None:
+            raise ValueError(
+                f"{table.source} has no column of ids. Name it with `id_column`. It has {checks.listing(names)}."
+            )
+    time = roles.time or reading.find_time_column(table)
+    taken = {time, identity, *roles.past, *roles.future, *roles.static}
+    targets = roles.targets
+    if targets is None:
+        targets = ("y",) if layout == "long" and "y" in names else tuple(name for name in names if name not in taken)
+    if not targets:
+        raise ValueError(f"{table.source} has no column beside the time column {time!r}.")
+    return replace(roles, layout=layout, time=time, id=identity, targets=targets)
+
+
+def _layout(table: reading.Table, roles: Roles, names: list[str]) -> str:
+    if roles.id is not None or any(name.lower() in ID_NAMES for name in names):
+        return "long"
+    first, *others = (table.frame[name] for name in names)
+    is_text = not pd.api.types.is_numeric_dtype(first) and not pd.api.types.is_datetime64_any_dtype(first)
+    numbers = all(pd.api.types.is_numeric_dtype(column) for column in others)
+    if roles.time is None and is_text and others and numbers and first.is_unique and not reading.reads_as_time(first):
+        return "rows"
+    return "wide"
+
+
+def _melted(table: reading.Table) -> tuple[reading.Table, np.ndarray]:
+    """One row per series → one row per step; steps count from 1, empty cells at a row's end are padding."""
+    names = list(table.frame.columns)
+    ids = reading.text_column(table, names[0])
+    doubled = pd.Series(ids)[pd.Series(ids).duplicated()]
+    if len(doubled):
+        raise ValueError(f"{table.place(int(doubled.index[0]))}: the series {doubled.iloc[0]!r} occurs twice.")
+    values = np.stack([reading.number_column(table, name) for name in names[1:]], axis=1)  # (series, time)
+    observed = ~np.isnan(values)
+    if not observed.any(axis=1).all():
+        row = int(np.flatnonzero(~observed.any(axis=1))[0])
+        raise ValueError(f"{table.place(row)}: the series {ids[row]!r} has no values.")
+    lengths = values.shape[1] - np.argmax(observed[:, ::-1], axis=1)
+    kept = np.arange(values.shape[1]) < lengths[:, None]
+    frame = pd.DataFrame({"step": np.nonzero(kept)[1] + 1, "value": values[kept]})
+    rows = np.nonzero(kept)[0]
+    return reading.Table(frame, table.source, table.lines[rows], table.unit), ids[rows]
+
+
+def _following(earlier: list[Rows], later: Rows) -> Rows:
+    """`later` as what follows in time; a table without time stamps counts on from where the one before ended."""
+    ends: dict = {}
+    for part in earlier:
+        ends |= part.stamps.to_series().groupby(part.ids, sort=False).last().to_dict()
+    unknown = next((name for name in later.ids if name not in ends), None)
+    if unknown is not None:
+        raise ValueError(f"{later.source}: the series {unknown!r} does not occur in {earlier[0].source}.")
+    if later.roles.layout == "rows":
+        return replace(later, stamps=pd.Index(later.stamps.to_numpy() + pd.Series(later.ids).map(ends).to_numpy()))
+    firsts = later.stamps.to_series().groupby(later.ids, sort=False).first()
+    for name, first in firsts.items():
+        if not first > ends[name]:
+            which = "" if name == ONLY else f", series {name!r},"
+            raise ValueError(
+                f"{later.source}{which} must start after {earlier[-1].source} ends ({ends[name]}). Received: {first}."
+            )
+    return later
+
+
+def _on_grid(parts: list[Rows], frequency: str | None) -> Panel:
+    roles, source = parts[0].roles, " with ".join(part.source for part in parts)
+    ids = np.concatenate([part.ids for part in parts])
+    codes, names = pd.factorize(ids)
+    order = np.argsort(codes, kind="stable")
+    frame = pd.concat([part.frame for part in parts], ignore_index=True).iloc[order].reset_index(drop=True)
+    stamps = parts[0].stamps.append([part.stamps for part in parts[1:]])[order]
+    counts = np.bincount(codes)
+    edges = np.concatenate([[0], np.cumsum(counts)])
+    if frequency is None:
+        longest = int(np.argmax(counts))
+        _, frequency = grid.regular_grid(stamps[edges[longest] : edges[longest + 1]], None, source)
+    grids, places, start = [], [], 0
+    for series, (first, after) in enumerate(itertools.pairwise(edges)):
+        called = source if tuple(names) == (ONLY,) else f"{source}, series {names[series]!r}"
+        full, _ = grid.regular_grid(stamps[first:after], frequency, called)
+        places.append(start + full.get_indexer(stamps[first:after]))
+        grids.append(full)
+        start += len(full)
+    place = np.concatenate(places)
+
+    def spread(columns: tuple[str, ...]) -> np.ndarray:
+        flat = np.full((start, len(columns)), np.nan)
+        flat[place] = frame[list(columns)].to_numpy(dtype="float64")
+        return flat
+
+    static, labels, static_columns, label_columns = _static(frame, roles, edges, [str(name) for name in names], source)
+    return Panel(
+        roles=roles,
+        ids=tuple(str(name) for name in names),
+        starts=np.concatenate([[0], np.cumsum([len(each) for each in grids])]),
+        stamps=grids[0].append(grids[1:]) if len(grids) > 1 else grids[0],
+        values=spread(roles.targets or ()),
+        past=spread(roles.past),
+        future=spread(roles.future),
+        static=static,
+        labels=labels,
+        static_columns=static_columns,
+        label_columns=label_columns,
+        frequency=frequency,
+        missing_steps=start - len(frame),
+        source=source,
+    )
+
+
+def _static(frame: pd.DataFrame, roles: Roles, edges: np.ndarray, names: list[str], source: str):
+    """The static columns of every series: numbers `(series, numbers)` and texts `(series, labels)`."""
+    numbers, texts, number_names, text_names = [], [], [], []
+    for column in roles.static:
+        first = frame[column].iloc[edges[:-1]].reset_index(drop=True)
+        for series, (start, stop) in enumerate(itertools.pairwise(edges)):
+            if frame[column].iloc[start:stop].nunique(dropna=False) > 1:
+                raise ValueError(
+                    f"{source}, column {column!r}: a static column must hold one value per series. Received: more than "
+                    f"one for series {names[series]!r}. Name it in past_columns or future_columns."
+                )
+        if pd.api.types.is_numeric_dtype(first):
+            numbers.append(first.to_numpy(dtype="float64"))
+            number_names.append(column)
+        else:
+            texts.append(first.fillna("").astype(str).to_numpy(dtype=object))
+            text_names.append(column)
+    shape = (len(names), 0)
+    static = np.stack(numbers, axis=1) if numbers else np.zeros(shape)
+    labels = np.stack(texts, axis=1) if texts else np.zeros(shape, dtype=object)
+    return static, labels, tuple(number_names), tuple(text_names)

@@ -1,0 +1,169 @@
+"""Metrics through the bundle: rolling origins over a split, the baselines on the same windows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from seqapps.series import windows
+from seqapps.series.panel import ONLY, Panel
+from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP, Baselines, classical, error_quantiles
+from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.data import Splits
+from seqapps.tasks.forecasting.evaluation.scores import (
+    METRICS,
+    MODEL,
+    by_step,
+    by_third,
+    lag_check,
+    number,
+    pooled_loss,
+    tables,
+    verdict,
+)
+from seqapps.tasks.forecasting.preprocessing import Preprocessing
+from seqapps.tasks.forecasting.serving import Served
+
+MOST_FORECASTS = 4_000_000  # steps × columns × origins that are held in memory at once
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model and its baselines answered on a split, and how good it was.
+
+    Attributes:
+        at: Where the forecasts start.
+        actual: `(examples, horizon, targets)` in raw units, NaN where missing.
+        forecasts: For every method `(examples, horizon, targets)`.
+        quantiles: For every method `(examples, horizon, targets, levels)`.
+        metrics: What `metrics.json` holds.
+    """
+
+    at: windows.Origins
+    actual: np.ndarray
+    forecasts: dict[str, np.ndarray]
+    quantiles: dict[str, np.ndarray]
+    metrics: dict[str, Any]
+
+
+def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, config: Config) -> np.ndarray:
+    """Conformal correction of the quantiles from validation residuals, per step of the horizon and column.
+
+    The quantile of level τ is moved by the τ-quantile of what is left of the truth when it is subtracted, with the
+    finite-sample step of split conformal prediction, so that a share of τ of the validation values lies below it.
+    Sources: Romano et al. 2019 (conformalised quantile regression), Stankevičiūtė et al. 2021 (per horizon step).
+    Windows overlap and time goes on, so this is no guarantee; the measured coverage stands in every table.
+
+    Returns:
+        `(horizon, targets, levels)`, z-scores; 0 at the median.
+    """
+    at = splits.origins("validation")
+    at = at[:: max(1, -(-len(at) * splits.horizon * len(preprocessing.columns) // MOST_FORECASTS))]
+    arrays = preprocessing.arrays(splits.panel)
+    batches = windows.evaluation_batches(arrays, at, splits.window, splits.horizon, 256)
+    answers = [(future.numpy(), model(inputs, training=False).numpy()) for inputs, future in batches]
+    actual, quantiles = (np.concatenate(each) for each in zip(*answers, strict=True))
+    offsets = np.zeros(quantiles.shape[1:])
+    for position, level in enumerate(config.levels):
+        if level == 0.5:
+            continue
+        error = actual - quantiles[..., position]  # (examples, horizon, targets)
+        # Steps are taken together where there are few windows; both ends move outwards by the finite-sample step.
+        count = len(error) * (1 if len(error) >= FEWEST_WINDOWS_PER_STEP else splits.horizon)
+        rank = np.ceil((count + 1) * max(level, 1 - level)) / count
+        rank = min(rank, 1.0)
+        offsets[..., position] = error_quantiles(error, (rank if level > 0.5 else 1 - rank,))[..., 0]
+    return offsets
+
+
+def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | None, full: bool = False) -> Evaluation:
+    """Forecast from every origin of a split and compare with what came.
+
+    Args:
+        served: The run's SavedModel.
+        splits: The data, cut by the run's rule.
+        split: `"test"`, `"validation"` or `"all"`.
+        baselines: Fitted with the run; `None` leaves the model alone in the table.
+        full: Whether the classical methods stand in the table too.
+    """
+    panel, preprocessing = splits.panel, served.preprocessing.aligned(splits)
+    every = splits.origins(split)
+    stride = max(1, -(-len(every) * splits.horizon * panel.values.shape[1] // MOST_FORECASTS))
+    at = every[::stride]
+    answers = list(served.answers(panel, at))
+    forecasts = {MODEL: np.concatenate([answer["forecast"] for answer in answers])}
+    quantiles = {MODEL: np.concatenate([answer["quantiles"] for answer in answers])}
+    config = served.config
+    mean, scale = preprocessing.statistics(at.series, rank=3)
+    simple = baselines.forecast(panel, at, preprocessing) if baselines else {}
+    for method, forecast in simple.items():
+        spread = baselines.quantiles(method, forecast)  # type: ignore[union-attr]
+        forecasts[method] = preprocessing.inverse(forecast, mean, scale).numpy()
+        quantiles[method] = preprocessing.inverse(spread, mean[..., None], scale[..., None]).numpy()
+    if full:
+        for method, (forecast, spread) in classical.forecast(splits, at, preprocessing, config).items():
+            forecasts[method], quantiles[method] = forecast, spread
+    actual = windows.futures(panel.values, at, splits.horizon)
+    names = names_of(panel)
+    scores = tables(actual, forecasts, quantiles, config, preprocessing, at)
+    methods = {method: {name: number(scores[name][method].mean()) for name in METRICS} for method in forecasts}
+    metrics = {
+        "split": split,
+        "windows": len(at),
+        "every_nth_origin": stride,
+        "methods": methods,
+        "verdict": verdict(methods),
+        "by_column": {
+            name: {
+                method: {metric: number(scores[metric][method].get(position, np.nan)) for metric in METRICS}
+                for method in forecasts
+            }
+            for position, name in enumerate(names)
+            if position in scores["mae"].index
+        },
+        "by_step": by_step(actual, forecasts, preprocessing, at),
+        "by_horizon_third": by_third(actual, quantiles, config),
+        "pooled_weighted_quantile_loss": pooled_loss(actual, quantiles, config.levels),
+        "lag_check": lag_check(panel.values, at, forecasts[MODEL]),
+    }
+    if baselines:
+        metrics["ridge_strength"] = baselines.strength
+    return Evaluation(at, actual, forecasts, quantiles, metrics)
+
+
+def names_of(panel: Panel) -> list[str]:
+    """What the table calls every column of every series."""
+    if panel.ids == (ONLY,):
+        return list(panel.columns)
+    if len(panel.columns) == 1:
+        return list(panel.ids)
+    return [f"{series}: {column}" for series in panel.ids for column in panel.columns]
+
+
+def prediction_table(evaluation: Evaluation, splits: Splits, most_rows: int = 200_000) -> pd.DataFrame:
+    """One row per column, origin and step: time, reference, answer, loss, and the baselines' answers beside it.
+
+    Origins are thinned evenly to at most `most_rows` rows.
+    """
+    _, horizon, targets = evaluation.actual.shape
+    most_origins = max(1, most_rows // (horizon * targets))
+    stride = -(-len(evaluation.at) // most_origins)
+    at = evaluation.at[::stride]
+    actual = evaluation.actual[::stride]
+    steps = at.rows[:, None] + np.arange(horizon)
+    stamps = splits.panel.stamps
+    names = np.array(names_of(splits.panel), dtype=object).reshape(-1, targets)[at.series]  # (origins, targets)
+    columns: dict[str, Any] = {
+        "id": np.broadcast_to(names[:, None], actual.shape).ravel(),
+        "origin": stamps[np.repeat(np.maximum(at.rows - 1, 0), horizon * targets)],
+        "time": stamps[np.repeat(steps.ravel(), targets)],
+        "reference": actual.ravel(),
+        "answer": evaluation.forecasts[MODEL][::stride].ravel(),
+    }
+    columns["loss"] = np.abs(columns["answer"] - columns["reference"])
+    for method, forecast in evaluation.forecasts.items():
+        if method != MODEL:
+            columns[method] = forecast[::stride].ravel()
+    return pd.DataFrame(columns)

@@ -1,0 +1,173 @@
+"""Metrics of forecasts against what came, and the sentences that say what they mean."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from utilsforecast import losses
+
+from seqapps.series import windows
+from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.preprocessing import Preprocessing
+
+MODEL = "model"
+METRICS = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mase": "MASE",
+    "smape": "sMAPE %",
+    "scaled_mse": "z-MSE",
+    "scaled_mae": "z-MAE",
+    "weighted_quantile_loss": "WQL",
+    "coverage": "coverage",
+    "winkler": "Winkler",
+}  # all but coverage: lower is better
+
+
+def tables(actual, forecasts, quantiles, config: Config, preprocessing, at: windows.Origins) -> dict[str, pd.DataFrame]:
+    """Every metric of every method, one row per column of every series."""
+    levels, interval = config.levels, config.interval
+    level = round(100 * (interval[1] - interval[0]), 4)
+    targets = actual.shape[2]
+    column = at.series[:, None, None] * targets + np.arange(targets)
+    frame = {"unique_id": np.broadcast_to(column, actual.shape).ravel(), "y": actual.ravel()}
+    scaled = {"unique_id": frame["unique_id"], "y": z_scores(actual, preprocessing, at).ravel()}
+    for method, forecast in forecasts.items():
+        frame[method] = forecast.ravel().astype("float64")
+        scaled[method] = z_scores(forecast, preprocessing, at).ravel()
+        for position, each in enumerate(levels):
+            frame[f"{method}-q{each}"] = quantiles[method][..., position].ravel().astype("float64")
+        for end, each in zip(("lo", "hi"), interval, strict=True):
+            frame[f"{method}-{end}-{level}"] = frame[f"{method}-q{each}"]
+    table, scaled_table = (pd.DataFrame(columns).dropna(subset="y") for columns in (frame, scaled))
+    methods = list(forecasts)
+    by_level = {method: [f"{method}-q{each}" for each in levels] for method in methods}
+    errors = {
+        "mae": losses.mae(table, methods),
+        "rmse": losses.rmse(table, methods),
+        "smape": losses.smape(table, methods),
+        "scaled_mse": losses.mse(scaled_table, methods),
+        "scaled_mae": losses.mae(scaled_table, methods),
+        "weighted_quantile_loss": losses.scaled_crps(table, by_level, np.array(levels)),
+        "coverage": losses.coverage(table, methods, level),
+        "winkler": losses.winkler_score(table, methods, level),
+    }
+    tables = {name: error.set_index("unique_id").sort_index() for name, error in errors.items()}
+    tables["smape"] = 200 * tables["smape"]  # to the percent of the M competitions: 200 |y − f| / (|y| + |f|)
+    denominator = pd.Series(np.ravel(preprocessing.seasonal_error)).replace(0.0, np.nan).reindex(tables["mae"].index)
+    tables["mase"] = tables["mae"].div(denominator, axis=0)
+    return tables
+
+
+def by_third(actual, quantiles, config: Config) -> dict[str, dict[str, list[float | None]]]:
+    """Coverage and Winkler score of the interval in the first, second and last third of the horizon."""
+    low, high = (config.levels.index(level) for level in config.interval)
+    thirds = [third for third in np.array_split(np.arange(actual.shape[1]), 3) if len(third)]
+    told: dict[str, dict[str, list[float | None]]] = {}
+    for method, spread in quantiles.items():
+        told[method] = {"coverage": [], "winkler": []}
+        for third in thirds:
+            frame = {"unique_id": 0, "y": actual[:, third].ravel()}
+            frame |= {"m-lo-80": spread[:, third, :, low].ravel(), "m-hi-80": spread[:, third, :, high].ravel()}
+            table = pd.DataFrame(frame).dropna(subset="y")
+            # utilsforecast reads the level from a column's name, for the penalty as well.
+            name = round(100 * config.interval_level, 4)
+            table = table.rename(columns={f"m-{end}-80": f"m-{end}-{name}" for end in ("lo", "hi")})
+            for metric, loss in (("coverage", losses.coverage), ("winkler", losses.winkler_score)):
+                told[method][metric].append(number(loss(table, ["m"], name)["m"].mean()))
+    return told
+
+
+def pooled_loss(actual, quantiles, levels) -> dict[str, float | None]:
+    """Twice the pinball loss over the sum of absolute values, all series and steps together, mean over levels."""
+    observed = ~np.isnan(actual)
+    truth = actual[observed]
+    total = np.abs(truth).sum()
+    told = {}
+    for method, spread in quantiles.items():
+        error = truth[:, None] - spread[observed]
+        pinball = np.maximum(np.array(levels) * error, (np.array(levels) - 1) * error)
+        told[method] = number(2 * pinball.sum(axis=0).mean() / total) if total else None
+    return told
+
+
+def z_scores(values: np.ndarray, preprocessing: Preprocessing, at: windows.Origins) -> np.ndarray:
+    """Z-scores of `(examples, …, targets)`, with mean and deviation of the (transformed) training part."""
+    return preprocessing.forward(values, *preprocessing.statistics(at.series, values.ndim)).numpy().astype("float64")
+
+
+def number(value: float) -> float | None:
+    """JSON has no NaN: a metric that is not defined is null."""
+    return None if np.isnan(value) else float(value)
+
+
+def by_step(actual, forecasts, preprocessing: Preprocessing, at: windows.Origins) -> dict[str, list[float | None]]:
+    """Mean absolute error of the z-scores at every step of the horizon."""
+    expected = z_scores(actual, preprocessing, at)
+    by_step = {}
+    for method, forecast in forecasts.items():
+        error = np.abs(z_scores(forecast, preprocessing, at) - expected)
+        count = (~np.isnan(error)).sum(axis=(0, 2))
+        mean = np.nansum(error, axis=(0, 2)) / np.where(count, count, np.nan)  # a step without truth has no error
+        by_step[method] = [number(value) for value in mean]
+    return by_step
+
+
+def verdict(methods: dict[str, dict[str, float | None]]) -> str:
+    """One plain sentence: whether the model beats the best baseline, by MASE (by MAE where MASE is not defined)."""
+    if len(methods) == 1:
+        return "No baseline was run, so this table does not tell whether the model is any good."
+    name = "mase" if methods[MODEL]["mase"] is not None else "mae"
+    scores = {method: score for method, metrics in methods.items() if (score := metrics[name]) is not None}
+    model = scores.pop(MODEL, None)
+    if model is None or not scores:
+        return "Nothing could be compared: the split has no observed values."
+    best = min(scores, key=lambda method: scores[method])
+    gain = 100 * (1 - model / scores[best]) if scores[best] else 0.0
+    compared = f"the best baseline, {best}: {METRICS[name]} {model:.4g} against {scores[best]:.4g}"
+    if model < scores[best]:
+        return f"The model beats {compared} ({gain:.1f} % less).{_losses(methods, name)}"
+    return f"The model does NOT beat {compared} ({abs(gain):.1f} % more)."
+
+
+def _losses(methods: dict[str, dict[str, float | None]], decided: str) -> str:
+    """A sentence that names the metrics by which a winner still loses."""
+    lost = []
+    for name in ("mase", "scaled_mse", "smape", "weighted_quantile_loss"):
+        scores = {method: score for method, metrics in methods.items() if (score := metrics[name]) is not None}
+        if name == decided or MODEL not in scores:
+            continue
+        best = min(scores, key=lambda method: scores[method])
+        if best != MODEL:
+            lost.append(f"{METRICS[name].removesuffix(' %')} ({best} {scores[best]:.4g}, model {scores[MODEL]:.4g})")
+    return f" It does not by {', '.join(lost)}." if lost else ""
+
+
+def lag_check(values: np.ndarray, at: windows.Origins, forecast: np.ndarray) -> dict[str, Any]:
+    """Tells when the forecast of a step is only the last input, shifted in time.
+
+    A forecast that copies its input lies much nearer to the last value before the origin than to the truth. Reported
+    for a step and column if its distance to that value is under a quarter of its distance to the truth.
+
+    Args:
+        values: `(rows, targets)` in raw units.
+        at: Where the forecasts start.
+        forecast: `(examples, horizon, targets)`.
+
+    Returns:
+        `share`: the part of steps and columns that are copies; `message`: a sentence, empty if there is nothing to say.
+    """
+    last = windows.histories(pd.DataFrame(values).ffill().to_numpy(), at, 1)  # (examples, 1, targets)
+    actual = windows.futures(values, at, forecast.shape[1])
+    known = ~np.isnan(actual) & ~np.isnan(last)
+    count = np.maximum(known.sum(axis=0), 1)
+    to_last = np.where(known, np.abs(forecast - last), 0).sum(axis=0) / count  # (horizon, targets)
+    to_truth = np.where(known, np.abs(forecast - actual), 0).sum(axis=0) / count
+    share = float((to_last < 0.25 * to_truth).mean())
+    message = ""
+    if share >= 0.5:
+        message = (
+            f"In {share:.0%} of steps and columns the forecast is little more than the last input value, shifted in "
+            "time: the model has found nothing to add to it."
+        )
+    return {"share": share, "message": message}

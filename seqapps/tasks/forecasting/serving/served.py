@@ -1,0 +1,132 @@
+"""A run's SavedModel, answering for tables instead of tensors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from seqapps import export, run_folder
+from seqapps.series import grid, windows
+from seqapps.series.panel import Data, Panel
+from seqapps.tasks.forecasting import data as data_module
+from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.preprocessing import Preprocessing, seconds
+
+
+def request_of(
+    panel: Panel, at: windows.Origins, window: int, horizon: int, preprocessing: Preprocessing
+) -> dict[str, np.ndarray]:
+    """The windows before some origins as a request of the signature `forecast`."""
+    request: dict[str, np.ndarray] = {"history": windows.histories(panel.values, at, window).astype("float32")}
+    if preprocessing.calendar:
+        request["last_time"] = seconds(panel.stamps)[at.rows - 1]
+    if preprocessing.past.names:
+        request["past"] = windows.histories(panel.past, at, window).astype("float32")
+    if preprocessing.future.names:
+        history, future = windows.histories(panel.future, at, window), windows.futures(panel.future, at, horizon)
+        request["future"] = np.concatenate([history, future], axis=1).astype("float32")
+    if preprocessing.static.names:
+        request["static"] = panel.static[at.series].astype("float32")
+    if preprocessing.label_columns:
+        request["static_labels"] = _bytes(panel.labels[at.series])
+    if preprocessing.many:
+        request["unique_id"] = _bytes(np.array(panel.ids, dtype=object)[at.series])
+    return request
+
+
+def _bytes(texts: np.ndarray) -> np.ndarray:
+    return np.vectorize(str.encode, otypes=[object])(texts)
+
+
+class Served:
+    """The newest SavedModel of a run, answering for series instead of tensors.
+
+    Args:
+        folder: The run.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        options = run_folder.read_json(folder / "config.json")
+        self.config = Config.from_dict({name: value for name, value in options.items() if name != "task"}, str(folder))
+        self.preprocessing = Preprocessing.from_dict(run_folder.read_json(folder / "preprocessing.json")["fitted"])
+        self.window, self.horizon = self.config.steps
+        self._loaded = tf.saved_model.load(str(export.newest_version(folder / "export")))
+
+    def answers(self, panel: Panel, at: windows.Origins, batch_size: int = 256) -> Iterator[dict[str, np.ndarray]]:
+        """Answers of the signature `forecast` for the windows before each origin, batch by batch."""
+        for start in range(0, len(at), batch_size):
+            rows = at[start : start + batch_size]
+            request = request_of(panel, rows, self.window, self.horizon, self.preprocessing)
+            answer = self._loaded.forecast(**{name: tf.constant(value) for name, value in request.items()})
+            yield {name: value.numpy() for name, value in answer.items()}
+
+    def predict(self, data: Data) -> pd.DataFrame:
+        """Forecast what follows the last row of every series of a table.
+
+        Args:
+            data: As for training; the columns of the run must be there, and may have gaps. With covariates that are
+                known in the future, the rows after the last value hold them: `horizon` rows at least.
+
+        Returns:
+            One row per series and step: the id (if there are several series), the time stamp, then for each column its
+            forecast and, as `column_q0.1`, its quantiles.
+        """
+        panel = data_module.read(data, self.config)
+        at = _now(panel, self.horizon) if panel.roles.future else _ends(panel)
+        answers = list(self.answers(panel, at))
+        forecast, quantiles, warning = (
+            np.concatenate([answer[name] for answer in answers]) for name in ("forecast", "quantiles", "warning")
+        )
+        following = [grid.future_stamps(panel.stamps[row - 1], self.horizon, panel.frequency) for row in at.rows]
+        columns: dict[str, Any] = {panel.time_column: following[0].append(following[1:])}
+        if self.preprocessing.many:
+            names = np.repeat(np.array(panel.ids, dtype=object)[at.series], self.horizon)
+            columns = {panel.roles.id or "unique_id": names} | columns
+        for position, name in enumerate(panel.columns):
+            columns[name] = forecast[:, :, position].ravel()
+            for level_position, level in enumerate(self.config.levels):
+                columns[f"{name}_q{level:g}"] = quantiles[:, :, position, level_position].ravel()
+        frame = pd.DataFrame(columns)
+        frame.attrs["warning"] = _one_warning(warning, panel)
+        return frame
+
+
+def _one_warning(warnings: np.ndarray, panel: Panel) -> str:
+    """The warnings of all series in one line."""
+    texts = [warning.decode() for warning in warnings]
+    if len(texts) == 1:
+        return texts[0]
+    said = [f"{sum(text == each for each in texts)} series: {text}" for text in dict.fromkeys(texts) if text]
+    return " ".join(said)
+
+
+def _ends(panel: Panel) -> windows.Origins:
+    """The end of every series."""
+    return windows.Origins(panel.starts[1:], panel.starts[:-1], np.arange(len(panel.ids)))
+
+
+def _now(panel: Panel, horizon: int) -> windows.Origins:
+    """The step after each series' last value, from which on its future covariates must be known.
+
+    Raises:
+        ValueError: If one is not, with its name.
+    """
+    origins = []
+    for number, (first, after) in enumerate(zip(panel.starts[:-1], panel.starts[1:], strict=True)):
+        observed = np.flatnonzero(~np.isnan(panel.values[first:after]).all(axis=1))
+        origin = int(first) + (int(observed[-1]) + 1 if observed.size else 0)
+        known = panel.future[origin : min(origin + horizon, after)]
+        for position, name in enumerate(panel.roles.future):
+            steps = int((~np.isnan(known[:, position])).sum())
+            if steps < horizon:
+                raise ValueError(
+                    f"{panel.name(number)}, column {name!r}: the covariate must be known for the {horizon} steps after "
+                    f"{panel.stamps[max(origin - 1, int(first))]}. Received: {steps} of them. Add rows with the time "
+                    f"stamps to come, {name!r} filled in and the targets left empty."
+                )
+        origins.append(origin)
+    return windows.Origins(np.array(origins), panel.starts[:-1], np.arange(len(panel.ids)))
