@@ -53,6 +53,7 @@ class Config(TaskConfig):
     split_dates: tuple[str, ...] | None = option(None, "time stamps a,b: validation starts at a, test at b")
     windows: int | None = option(None, "test the last so many windows, and validate as many before", minimum=1)
     step_size: int = option(1, "steps from one window of the test part to the next", minimum=1)
+    refit: bool = option(False, "train anew for every window of the test part, on all that came before it")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,6 +107,8 @@ class Config(TaskConfig):
             raise ValueError(
                 f"Only one rule can split the data. Received: {' and '.join(given)}. Leave out all but one."
             )
+        if self.refit and self.windows is None:
+            checks.fail("refit", "False without `windows`, which says how many trainings there are", True)
         if given:
             unused = ("validation_fraction", "test_fraction")
             alone = given == ["test_data"] and self.validation_data is None  # then the end of DATA validates

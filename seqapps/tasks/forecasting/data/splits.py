@@ -1,7 +1,7 @@
 """A panel cut in time, every series by the same rule."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,11 @@ class Splits:
             firsts.append(np.full(len(found), first, dtype="int32"))
             series.append(np.full(len(found), number, dtype="int32"))
         return windows.Origins(*(np.concatenate(each) for each in (rows, firsts, series)))
+
+    def moved(self, steps: int) -> "Splits":
+        """The same cut `steps` later, with one window to test: what a model trained anew for that window sees."""
+        train, validation = self.ends[:, 0] + steps, self.ends[:, 1] + steps
+        return replace(self, ends=np.stack([train, validation, validation + self.horizon], axis=1))
 
     def fingerprint(self, split: str) -> str:
         """SHA-256 of a split's columns, time stamps and values."""

@@ -1,6 +1,6 @@
 """Metrics through the bundle: rolling origins over a split, the baselines on the same windows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -26,26 +26,38 @@ from seqapps.tasks.forecasting.evaluation.scores import (
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 from seqapps.tasks.forecasting.serving import Served
 
+ORIGIN_PARTS = ("rows", "firsts", "series")
 MOST_FORECASTS = 4_000_000  # steps × columns × origins that are held in memory at once
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What a model and its baselines answered on a split, and how good it was.
+class Answers:
+    """What a model and its baselines answered from some origins, and what came.
 
     Attributes:
         at: Where the forecasts start.
         actual: `(examples, horizon, targets)` in raw units, NaN where missing.
         forecasts: For every method `(examples, horizon, targets)`.
         quantiles: For every method `(examples, horizon, targets, levels)`.
-        metrics: What `metrics.json` holds.
+        every_nth: How many origins there are for each that was taken.
     """
 
     at: windows.Origins
     actual: np.ndarray
     forecasts: dict[str, np.ndarray]
     quantiles: dict[str, np.ndarray]
-    metrics: dict[str, Any]
+    every_nth: int = 1
+
+
+@dataclass(frozen=True)
+class Evaluation(Answers):
+    """Answers with their scores.
+
+    Attributes:
+        metrics: What `metrics.json` holds.
+    """
+
+    metrics: dict[str, Any] = field(default_factory=dict)
 
 
 def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, config: Config) -> np.ndarray:
@@ -88,14 +100,22 @@ def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | 
         baselines: Fitted with the run; `None` leaves the model alone in the table.
         full: Whether the classical methods stand in the table too.
     """
+    answers = answer(served, splits, split, baselines, full)
+    evaluation = score(answers, splits, split, served.config, served.preprocessing.aligned(splits))
+    if baselines:
+        evaluation.metrics["ridge_strength"] = baselines.strength
+    return evaluation
+
+
+def answer(served: Served, splits: Splits, split: str, baselines: Baselines | None, full: bool = False) -> Answers:
+    """What the model and its baselines answer from every origin of a split; arguments as for `evaluate`."""
     panel, preprocessing = splits.panel, served.preprocessing.aligned(splits)
     every = splits.origins(split)
     stride = max(1, -(-len(every) * splits.horizon * panel.values.shape[1] // MOST_FORECASTS))
     at = every[::stride]
-    answers = list(served.answers(panel, at))
-    forecasts = {MODEL: np.concatenate([answer["forecast"] for answer in answers])}
-    quantiles = {MODEL: np.concatenate([answer["quantiles"] for answer in answers])}
-    config = served.config
+    batches = list(served.answers(panel, at))
+    forecasts = {MODEL: np.concatenate([batch["forecast"] for batch in batches])}
+    quantiles = {MODEL: np.concatenate([batch["quantiles"] for batch in batches])}
     mean, scale = preprocessing.statistics(at.series, rank=3)
     simple = baselines.forecast(panel, at, preprocessing) if baselines else {}
     for method, forecast in simple.items():
@@ -103,16 +123,33 @@ def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | 
         forecasts[method] = preprocessing.inverse(forecast, mean, scale).numpy()
         quantiles[method] = preprocessing.inverse(spread, mean[..., None], scale[..., None]).numpy()
     if full:
-        for method, (forecast, spread) in classical.forecast(splits, at, preprocessing, config).items():
+        for method, (forecast, spread) in classical.forecast(splits, at, preprocessing, served.config).items():
             forecasts[method], quantiles[method] = forecast, spread
-    actual = windows.futures(panel.values, at, splits.horizon)
-    names = names_of(panel)
+    return Answers(at, windows.futures(panel.values, at, splits.horizon), forecasts, quantiles, stride)
+
+
+def joined(parts: list[Answers]) -> Answers:
+    """Answers of several models, each from its own origins, as one."""
+
+    def together(name: str) -> dict[str, np.ndarray]:
+        return {
+            method: np.concatenate([getattr(part, name)[method] for part in parts]) for method in parts[0].forecasts
+        }
+
+    rows, firsts, series = (np.concatenate([getattr(part.at, name) for part in parts]) for name in ORIGIN_PARTS)
+    actual = np.concatenate([part.actual for part in parts])
+    return Answers(windows.Origins(rows, firsts, series), actual, together("forecasts"), together("quantiles"))
+
+
+def score(answers: Answers, splits: Splits, split: str, config: Config, preprocessing: Preprocessing) -> Evaluation:
+    """The metrics of answers; `preprocessing` must be aligned with the data."""
+    forecasts, quantiles, actual, at = answers.forecasts, answers.quantiles, answers.actual, answers.at
     scores = tables(actual, forecasts, quantiles, config, preprocessing, at)
     methods = {method: {name: number(scores[name][method].mean()) for name in METRICS} for method in forecasts}
     metrics = {
         "split": split,
         "windows": len(at),
-        "every_nth_origin": stride,
+        "every_nth_origin": answers.every_nth,
         "methods": methods,
         "verdict": verdict(methods),
         "by_column": {
@@ -120,17 +157,15 @@ def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | 
                 method: {metric: number(scores[metric][method].get(position, np.nan)) for metric in METRICS}
                 for method in forecasts
             }
-            for position, name in enumerate(names)
+            for position, name in enumerate(names_of(splits.panel))
             if position in scores["mae"].index
         },
         "by_step": by_step(actual, forecasts, preprocessing, at),
         "by_horizon_third": by_third(actual, quantiles, config),
         "pooled_weighted_quantile_loss": pooled_loss(actual, quantiles, config.levels),
-        "lag_check": lag_check(panel.values, at, forecasts[MODEL]),
+        "lag_check": lag_check(splits.panel.values, at, forecasts[MODEL]),
     }
-    if baselines:
-        metrics["ridge_strength"] = baselines.strength
-    return Evaluation(at, actual, forecasts, quantiles, metrics)
+    return Evaluation(at, actual, forecasts, quantiles, answers.every_nth, metrics)
 
 
 def names_of(panel: Panel) -> list[str]:

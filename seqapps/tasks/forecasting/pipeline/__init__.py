@@ -1,0 +1,117 @@
+"""The whole story of a forecasting run: data, model, training, export, evaluation, report."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqapps import checks, run_folder, training
+from seqapps.tasks.forecasting import baselines as simple_methods
+from seqapps.tasks.forecasting import data as data_module
+from seqapps.tasks.forecasting import evaluation, plots, preprocessing, serving
+from seqapps.tasks.forecasting.baselines import classical
+from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.data import Splits
+from seqapps.tasks.forecasting.pipeline import fitting, telling
+from seqapps.tasks.forecasting.pipeline.telling import summary
+
+TASK = "forecasting"
+__all__ = ["evaluate", "summary", "train"]
+
+
+def train(
+    config: Config,
+    data: str | Path | pd.DataFrame,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Train, export, verify, evaluate and report; the run is the folder `out`.
+
+    Args:
+        config: The options.
+        data: A CSV (also `.gz`) or Parquet file, a DataFrame, or a folder with train, validation and test.
+        out: Folder of the run.
+        resume: Go on with the run in `out`; the result equals that of a run that was never interrupted.
+        overwrite: Replace the run in `out`.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If data, options or the folder cannot be used.
+    """
+    splits = data_module.load(data, config)
+    config = data_module.resolved(config, splits)
+    classical.check_fits(splits, "test", config.baselines)
+    scaling = preprocessing.fit(splits, config)
+    training.set_seed(config.seed)
+    model = fitting.compiled_model(config, splits, scaling, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
+    # Only now, when nothing in data or options can fail, may the folder change.
+    options = {"task": TASK, **config.to_dict()}
+    folder = run_folder.prepare(out, options, resume=resume, overwrite=overwrite)
+    fitting.write_fitted(folder, splits, scaling, resume)
+    telling.say(splits, config)
+
+    progress, fitted = fitting.fit_and_export(folder, model, config, splits, scaling)
+    full = config.baselines == "full"
+    if config.refit:
+        first = evaluation.answer(serving.Served(folder), splits.moved(0), "test", fitted, full)
+        answers = fitting.refitted(folder, config, splits, options, first)
+        result = evaluation.score(answers, splits, "test", config, scaling)
+    else:
+        result = evaluation.evaluate(serving.Served(folder), splits, "test", fitted, full)
+    run_folder.write_json(folder / "metrics.json", result.metrics)
+    run_folder.write_with(
+        folder / "predictions.csv.gz",
+        lambda path: evaluation.prediction_table(result, splits).to_csv(path, index=False, float_format="%.7g"),
+    )
+    plots.write_report(folder / "report.html", config, splits, result, progress.history, progress.best_epoch)
+    run_folder.write_text(folder / "README.md", telling.model_card(config, splits, result.metrics))
+    run_folder.write_manifest(
+        folder, fitting.fingerprints(splits), progress.seconds, seed=config.seed, best_epoch=progress.best_epoch
+    )
+    print(summary(result.metrics), f"\nReport: {folder / 'report.html'}\nSavedModel: {folder / 'export'}", sep="")
+    return result.metrics
+
+
+def evaluate(
+    served: serving.Served, folder: str | Path, data: str | Path | pd.DataFrame, split: str, baselines: str | None
+) -> dict[str, Any]:
+    """Metrics of a run on data that its own split rule cuts.
+
+    Args:
+        served: The run's SavedModel.
+        folder: The run.
+        data: As for training.
+        split: `"test"`, `"validation"` or `"all"`, which is every window of `data`.
+        baselines: `"none"`, `"fast"` or `"full"`; `None` means those with which the run was trained.
+
+    Returns:
+        As `metrics.json`.
+    """
+    checks.check_choice("split", split, ("test", "validation", "all"))
+    path = Path(folder) / "baselines.npz"
+    if baselines is not None:
+        checks.check_choice("baselines", baselines, ("none", "fast", "full"))
+        if baselines != "none" and not path.is_file():
+            checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
+    fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
+    splits = data_module.load_whole(data, served.config) if split == "all" else _load_as_trained(data, served.config)
+    full = (baselines or served.config.baselines) == "full"
+    if full:
+        classical.check_fits(splits, split)
+    return evaluation.evaluate(served, splits, split, fitted, full).metrics
+
+
+def _load_as_trained(data: str | Path | pd.DataFrame, config: Config) -> Splits:
+    """The data, cut by the run's rule; the files that a rule names belong to the data of the training."""
+    try:
+        return data_module.load(data, config)
+    except (ValueError, FileNotFoundError) as error:
+        if config.test_data is None:
+            raise
+        advice = f"The run was split by `test_data` {config.test_data!r}; for data of another time use --split all."
+        raise type(error)(f"{error} {advice}") from error

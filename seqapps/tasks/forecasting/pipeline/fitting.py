@@ -1,0 +1,126 @@
+"""From data and options to a trained, calibrated and exported model in a folder."""
+
+import math
+from pathlib import Path
+
+import keras
+
+from seqapps import export, run_folder, training
+from seqapps.series import windows
+from seqapps.tasks.forecasting import baselines as simple_methods
+from seqapps.tasks.forecasting import data as data_module
+from seqapps.tasks.forecasting import evaluation, preprocessing, serving
+from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.data import Splits
+from seqapps.tasks.forecasting.model import QuantileLoss, build_model
+
+INITIAL_WEIGHTS = "initial.weights.h5"
+
+
+def fit_and_export(
+    folder: Path, model: keras.Model, config: Config, splits: Splits, scaling: preprocessing.Preprocessing
+) -> tuple[training.Progress, simple_methods.Baselines | None]:
+    """Train a compiled model, or go on with it, correct its quantiles on validation, and write all that is left of it."""
+    progress = _fit(model, config, splits, scaling, folder)
+    run_folder.write_with(folder / "model.keras", model.save)
+    run_folder.write_history(folder / "history.csv", progress.history)
+    offsets = evaluation.calibrate(model, splits, scaling, config)
+    run_folder.write_json(folder / "calibration.json", {"levels": config.levels, "offsets": offsets.tolist()})
+    if not export.has_version(folder / "export"):
+        bundle = serving.bundle(model, scaling, config, offsets)
+        requests = serving.example_requests(splits, scaling)
+        export.save(bundle, folder / "export", requests, serving.facts(scaling, config))
+    fitted = simple_methods.fit(splits, config, scaling) if config.baselines != "none" else None
+    if fitted:
+        fitted.save(folder / "baselines.npz")
+    return progress, fitted
+
+
+def refitted(
+    folder: Path, config: Config, splits: Splits, options: dict, first: evaluation.Answers
+) -> evaluation.Answers:
+    """Answers for every window of the test part, each from a model that was trained anew on all before it.
+
+    Args:
+        folder: The run; its own model answers for the first window, the others lie in `refits/`.
+        config: The run's options.
+        splits: The whole backtest.
+        options: What `config.json` holds.
+        first: The answers of the run's own model for the first window.
+    """
+    parts = [first]
+    for number in range(1, config.windows or 1):
+        moved = splits.moved(number * config.step_size)
+        own = folder / "refits" / f"{number:03d}"
+        own.mkdir(parents=True, exist_ok=True)
+        print(f"Window {number + 1} of {config.windows}: training anew.", flush=True)
+        training.set_seed(config.seed)
+        scaling = preprocessing.fit(moved, config)
+        run_folder.write_json(own / "config.json", options)
+        write_fitted(own, moved, scaling, resume=False)
+        _, fitted = fit_and_export(own, compiled_model(config, moved, scaling), config, moved, scaling)
+        full = config.baselines == "full"
+        parts.append(evaluation.answer(serving.Served(own), moved, "test", fitted, full))
+    return evaluation.joined(parts)
+
+
+def compiled_model(
+    config: Config, splits: Splits, scaling: preprocessing.Preprocessing, stored_start: Path | None = None
+) -> keras.Model:
+    """The model with its first weights: those of `initialize_from`, or of the start that a resumed run has stored."""
+    model = build_model(config, scaling.sizes())
+    if stored_start is not None and stored_start.is_file():
+        model.load_weights(stored_start)
+    elif config.initialize_from is not None:
+        _start_from(model, Path(config.initialize_from))
+    steps = math.ceil(len(splits.origins("train")) / config.batch_size)
+    optimizer = training.make_optimizer(config, config.epochs * steps)
+    model.compile(optimizer, QuantileLoss(config.levels), jit_compile=False)
+    return model
+
+
+def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> training.Progress:
+    """Train on scaled windows; `initial.weights.h5` keeps where the training started."""
+    run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
+    arrays = scaling.arrays(splits.panel)
+    sizes = (splits.window, splits.horizon, config.batch_size)
+    at = splits.origins("train")
+    validation = windows.evaluation_batches(arrays, splits.origins("validation"), *sizes)
+    return training.fit(
+        model,
+        lambda epoch: windows.training_batches(arrays, at, *sizes, seed=config.seed, first_epoch=epoch),
+        math.ceil(len(at) / config.batch_size),
+        validation,
+        config,
+        folder / "checkpoints",
+    )
+
+
+def _start_from(model: keras.Model, run: Path) -> None:
+    """Take the weights of another run, whose sizes must be those of this one."""
+    if not (run / "model.keras").is_file():
+        raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
+    other = keras.models.load_model(run / "model.keras", compile=False)
+    theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (other, model))
+    if theirs != ours:
+        raise ValueError(
+            "`initialize_from` must be a run with the same cell, units, layers, directions, horizon, channels and "
+            f"quantiles. Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
+        )
+    model.set_weights(other.get_weights())
+
+
+def fingerprints(splits: Splits) -> dict[str, str]:
+    return {split: splits.fingerprint(split) for split in data_module.SPLITS}
+
+
+def write_fitted(folder: Path, splits: Splits, scaling, resume: bool) -> None:
+    """Write what was fitted before training, and refuse to resume on other data."""
+    path = folder / "preprocessing.json"
+    state = {"fitted": scaling.to_dict(), "fingerprints": fingerprints(splits)}
+    if resume and path.is_file() and run_folder.read_json(path) != state:
+        raise ValueError(
+            f"The data are not those with which the run in {str(folder)!r} began. "
+            "Resume with the same data, or train into another folder."
+        )
+    run_folder.write_json(path, state)

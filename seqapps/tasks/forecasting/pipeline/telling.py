@@ -1,0 +1,61 @@
+"""What a run says of itself: on the terminal and in its model card."""
+
+from typing import Any
+
+from seqapps import report
+from seqapps.tasks.forecasting import data as data_module
+from seqapps.tasks.forecasting import evaluation
+from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.data import Splits
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The score table and the verdict, for the terminal."""
+    header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
+    stride = metrics["every_nth_origin"]
+    thinned = "" if stride == 1 else f", every {stride}th origin"
+    windows_said = f"{metrics['windows']} window{'' if metrics['windows'] == 1 else 's'}{thinned}"
+    lines = [f"Scores on the {metrics['split']} part ({windows_said}):", report.text_table(header, rows)]
+    return "\n".join([*lines, metrics["verdict"], *filter(None, [metrics["lag_check"]["message"]])])
+
+
+def say(splits: Splits, config: Config) -> None:
+    train, validation, test = (splits.steps(split) for split in data_module.SPLITS)
+    panel = splits.panel
+    series = f"{len(panel.ids)} series, " if len(panel.ids) > 1 else ""
+    print(
+        f"{series}{len(panel.values)} steps ({panel.frequency}), {len(panel.columns)} columns: "
+        f"train {train}, validation {validation}, test {test}; "
+        f"window {splits.window}, horizon {splits.horizon}, season {splits.season_length}."
+    )
+    for note in splits.notes:
+        print(f"Note: {note}")
+    print(f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}.", flush=True)
+
+
+def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
+    header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
+    table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
+    direction = "two directions" if config.bidirectional else "one direction"
+    widths = ", ".join(str(width) for width in config.widths)
+    panel = splits.panel
+    last = panel.stamps[splits.ends[:, 0] - 1].max()
+    of = f"{len(panel.ids)} series" if len(panel.ids) > 1 else ", ".join(panel.columns)
+    return f"""# Forecaster of {of}
+
+A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, head {config.head}, forecasts
+{splits.horizon} steps ({panel.frequency}) from the last {splits.window}. Trained on {splits.steps("train")} steps up to
+{last}.
+
+## Scores on the {metrics["split"]} part
+
+{metrics["verdict"]}
+
+{table}
+
+## Use
+
+`export/` holds a SavedModel that takes raw history (`NaN` = missing) and answers in raw units; `export/1/assets.extra/`
+describes its signatures and holds sample requests. The forecast is only as good as the future is like the past: values
+far outside the training range are answered with a warning.
+"""
