@@ -20,7 +20,7 @@ INITIAL_WEIGHTS = "initial.weights.h5"
 def fit_and_export(
     folder: Path, model: keras.Model, config: Config, splits: Splits, scaling: preprocessing.Preprocessing
 ) -> tuple[training.Progress, simple_methods.Baselines | None]:
-    """Train a compiled model, or go on with it, correct its quantiles on validation, and write all that is left of it."""
+    """Train a compiled model, or go on with it, correct its quantiles on validation, and write what is left of it."""
     progress = _fit(model, config, splits, scaling, folder)
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
