@@ -15,8 +15,10 @@ from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.evaluation.scores import (
     METRICS,
     MODEL,
+    Answers,
     by_step,
     by_third,
+    chance,
     lag_check,
     number,
     pooled_loss,
@@ -28,25 +30,6 @@ from seqapps.tasks.forecasting.serving import Served
 
 ORIGIN_PARTS = ("rows", "firsts", "series")
 MOST_FORECASTS = 4_000_000  # steps × columns × origins that are held in memory at once
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model and its baselines answered from some origins, and what came.
-
-    Attributes:
-        at: Where the forecasts start.
-        actual: `(examples, horizon, targets)` in raw units, NaN where missing.
-        forecasts: For every method `(examples, horizon, targets)`.
-        quantiles: For every method `(examples, horizon, targets, levels)`.
-        every_nth: How many origins there are for each that was taken.
-    """
-
-    at: windows.Origins
-    actual: np.ndarray
-    forecasts: dict[str, np.ndarray]
-    quantiles: dict[str, np.ndarray]
-    every_nth: int = 1
 
 
 @dataclass(frozen=True)
@@ -146,12 +129,14 @@ def score(answers: Answers, splits: Splits, split: str, config: Config, preproce
     forecasts, quantiles, actual, at = answers.forecasts, answers.quantiles, answers.actual, answers.at
     scores = tables(actual, forecasts, quantiles, config, preprocessing, at)
     methods = {method: {name: number(scores[name][method].mean()) for name in METRICS} for method in forecasts}
+    chances = chance(answers, splits.horizon, preprocessing)
     metrics = {
         "split": split,
         "windows": len(at),
         "every_nth_origin": answers.every_nth,
         "methods": methods,
-        "verdict": verdict(methods),
+        "verdict": verdict(methods, chances),
+        "chance": chances,
         "by_column": {
             name: {
                 method: {metric: number(scores[metric][method].get(position, np.nan)) for metric in METRICS}

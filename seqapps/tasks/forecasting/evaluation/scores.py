@@ -1,16 +1,21 @@
 """Metrics of forecasts against what came, and the sentences that say what they mean."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from utilsforecast import losses
 
 from seqapps.series import windows
+from seqapps.tasks.forecasting.baselines import LAST
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 
 MODEL = "model"
+SIGNIFICANT = 0.05
+FEWEST_PAIRS = 10  # windows that do not overlap; fewer tell nothing
 METRICS = {
     "mae": "MAE",
     "rmse": "RMSE",
@@ -22,6 +27,25 @@ METRICS = {
     "coverage": "coverage",
     "winkler": "Winkler",
 }  # all but coverage: lower is better
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model and its baselines answered from some origins, and what came.
+
+    Attributes:
+        at: Where the forecasts start.
+        actual: `(examples, horizon, targets)` in raw units, NaN where missing.
+        forecasts: For every method `(examples, horizon, targets)`.
+        quantiles: For every method `(examples, horizon, targets, levels)`.
+        every_nth: How many origins there are for each that was taken.
+    """
+
+    at: windows.Origins
+    actual: np.ndarray
+    forecasts: dict[str, np.ndarray]
+    quantiles: dict[str, np.ndarray]
+    every_nth: int = 1
 
 
 def tables(actual, forecasts, quantiles, config: Config, preprocessing, at: windows.Origins) -> dict[str, pd.DataFrame]:
@@ -113,8 +137,52 @@ def by_step(actual, forecasts, preprocessing: Preprocessing, at: windows.Origins
     return by_step
 
 
-def verdict(methods: dict[str, dict[str, float | None]]) -> str:
-    """One plain sentence: whether the model beats the best baseline, by MASE (by MAE where MASE is not defined)."""
+def chance(answers: Answers, horizon: int, preprocessing: Preprocessing) -> dict[str, dict[str, float]]:
+    """For every baseline how likely the model's lower error would be by chance alone.
+
+    A paired t-test, one-sided, of the mean absolute errors of z-scores over windows that do not overlap.
+
+    Returns:
+        For every baseline `p_value` and `windows`; nothing where there are too few windows to tell.
+    """
+    apart = _apart(answers.at, horizon)
+    if len(apart) < FEWEST_PAIRS:
+        return {}
+    at = answers.at[apart]
+    truth = z_scores(answers.actual[apart], preprocessing, at)
+    errors = {}
+    for method, forecast in answers.forecasts.items():
+        error = np.abs(z_scores(forecast[apart], preprocessing, at) - truth)
+        known = ~np.isnan(error)
+        errors[method] = np.where(known, error, 0).sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1)
+    model, told = errors.pop(MODEL), {}
+    for method, error in errors.items():
+        if (error != model).any():
+            p_value = float(stats.ttest_rel(model, error, alternative="less").pvalue)
+            told[method] = {"p_value": p_value, "windows": len(apart)}
+    return told
+
+
+def _apart(at: windows.Origins, horizon: int) -> np.ndarray:
+    """Positions of origins whose horizons do not overlap."""
+    kept: list[int] = []
+    last: dict[int, int] = {}
+    for position, (row, series) in enumerate(zip(at.rows.tolist(), at.series.tolist(), strict=True)):
+        if row >= last.get(series, row - horizon) + horizon:
+            kept.append(position)
+            last[series] = row
+    return np.array(kept, dtype=int)
+
+
+def verdict(methods: dict[str, dict[str, float | None]], chances: dict[str, dict[str, float]] | None = None) -> str:
+    """Whether the model beats the best baseline, by MASE (by MAE where MASE is not defined), in plain words.
+
+    A lower error that chance explains does not count as a win.
+
+    Args:
+        methods: For every method its metrics.
+        chances: As `chance` tells.
+    """
     if len(methods) == 1:
         return "No baseline was run, so this table does not tell whether the model is any good."
     name = "mase" if methods[MODEL]["mase"] is not None else "mae"
@@ -124,10 +192,20 @@ def verdict(methods: dict[str, dict[str, float | None]]) -> str:
         return "Nothing could be compared: the split has no observed values."
     best = min(scores, key=lambda method: scores[method])
     gain = 100 * (1 - model / scores[best]) if scores[best] else 0.0
-    compared = f"the best baseline, {best}: {METRICS[name]} {model:.4g} against {scores[best]:.4g}"
-    if model < scores[best]:
-        return f"The model beats {compared} ({gain:.1f} % less).{_losses(methods, name)}"
-    return f"The model does NOT beat {compared} ({abs(gain):.1f} % more)."
+    numbers = f"{METRICS[name]} {model:.4g} against {scores[best]:.4g}"
+    if model >= scores[best]:
+        return f"The model does NOT beat the best baseline, {best}: {numbers} ({abs(gain):.1f} % more)."
+    chances = chances or {}
+    p_value = chances.get(best, {}).get("p_value", 0.0)
+    if p_value < SIGNIFICANT:
+        return f"The model beats the best baseline, {best}: {numbers} ({gain:.1f} % less).{_losses(methods, name)}"
+    test = f"p = {p_value:.2g} in a paired t-test over {chances[best]['windows']} windows that do not overlap"
+    nor = ""
+    if best != LAST and chances.get(LAST, {}).get("p_value", 0.0) >= SIGNIFICANT:
+        nor = f" Nor does it beat {LAST} beyond chance (p = {chances[LAST]['p_value']:.2g})."
+    return (
+        f"The model does NOT beat the best baseline, {best}, beyond chance: {numbers} ({gain:.1f} % less, {test}).{nor}"
+    )
 
 
 def _losses(methods: dict[str, dict[str, float | None]], decided: str) -> str:
