@@ -127,6 +127,7 @@ def read_panel(parts: Sequence[Data], roles: Roles, frequency: str | None = None
     """
     counts_steps = frequency is not None and frequency.isdigit()
     rows = [_read_rows(parts[0], roles, counts_steps)]
+    counts_steps = not isinstance(rows[0].stamps, pd.DatetimeIndex)
     for part in parts[1:]:
         rows.append(_following(rows, _read_rows(part, rows[0].roles, counts_steps)))
     begins = [part.stamps.to_series().groupby(part.ids, sort=False).first() for part in rows[1:]]
@@ -154,11 +155,6 @@ def _read_rows(data: Data, roles: Roles, counts_steps: bool) -> Rows:
     frame = pd.DataFrame(
         {name: reading.number_column(table, name) for name in (*(roles.targets or ()), *roles.past, *roles.future)}
     )
-    for name in roles.targets or ():
-        if frame[name].isna().all():
-            raise ValueError(
-                f"{table.source}, column {name!r}: every value is missing. Leave it out of target_columns."
-            )
     for name in roles.static:
         frame[name] = table.frame[name].to_numpy()
     return Rows(roles, ids, stamps, frame, table.source)
@@ -219,6 +215,13 @@ def _melted(table: reading.Table) -> tuple[reading.Table, np.ndarray]:
 
 def _following(earlier: list[Rows], later: Rows) -> Rows:
     """`later` as what follows in time; a table without time stamps counts on from where the one before ended."""
+    if isinstance(later.stamps, pd.DatetimeIndex) != isinstance(earlier[0].stamps, pd.DatetimeIndex):
+        kinds = ("numbers that count steps", "time stamps")
+        expected = kinds[isinstance(earlier[0].stamps, pd.DatetimeIndex)]
+        raise ValueError(
+            f"{later.source}, column {later.roles.time!r}: expected {expected}, as in {earlier[0].source}. "
+            f"Received: {later.stamps[0]}."
+        )
     ends: dict = {}
     for part in earlier:
         ends |= part.stamps.to_series().groupby(part.ids, sort=False).last().to_dict()
@@ -239,35 +242,28 @@ def _following(earlier: list[Rows], later: Rows) -> Rows:
 
 def _on_grid(parts: list[Rows], frequency: str | None) -> Panel:
     roles, source = parts[0].roles, " with ".join(part.source for part in parts)
-    ids = np.concatenate([part.ids for part in parts])
-    codes, names = pd.factorize(ids)
+    codes, names = pd.factorize(np.concatenate([part.ids for part in parts]))
     order = np.argsort(codes, kind="stable")
     frame = pd.concat([part.frame for part in parts], ignore_index=True).iloc[order].reset_index(drop=True)
+    for name in roles.targets or ():
+        if frame[name].isna().all():
+            raise ValueError(f"{source}, column {name!r}: every value is missing. Leave it out of target_columns.")
     stamps = parts[0].stamps.append([part.stamps for part in parts[1:]])[order]
-    counts = np.bincount(codes)
-    edges = np.concatenate([[0], np.cumsum(counts)])
-    if frequency is None:
-        longest = int(np.argmax(counts))
-        _, frequency = grid.regular_grid(stamps[edges[longest] : edges[longest + 1]], None, source)
-    grids, places, start = [], [], 0
-    for series, (first, after) in enumerate(itertools.pairwise(edges)):
-        called = source if tuple(names) == (ONLY,) else f"{source}, series {names[series]!r}"
-        full, _ = grid.regular_grid(stamps[first:after], frequency, called)
-        places.append(start + full.get_indexer(stamps[first:after]))
-        grids.append(full)
-        start += len(full)
-    place = np.concatenate(places)
+    edges = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    ids = tuple(str(name) for name in names)
+    grids, place, frequency = _grids(stamps, edges, ids, frequency, source)
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in grids])])
 
     def spread(columns: tuple[str, ...]) -> np.ndarray:
-        flat = np.full((start, len(columns)), np.nan)
+        flat = np.full((starts[-1], len(columns)), np.nan)
         flat[place] = frame[list(columns)].to_numpy(dtype="float64")
         return flat
 
-    static, labels, static_columns, label_columns = _static(frame, roles, edges, [str(name) for name in names], source)
+    static, labels, static_columns, label_columns = _static(frame, roles, edges, ids, source)
     return Panel(
         roles=roles,
-        ids=tuple(str(name) for name in names),
-        starts=np.concatenate([[0], np.cumsum([len(each) for each in grids])]),
+        ids=ids,
+        starts=starts,
         stamps=grids[0].append(grids[1:]) if len(grids) > 1 else grids[0],
         values=spread(roles.targets or ()),
         past=spread(roles.past),
@@ -277,12 +273,28 @@ def _on_grid(parts: list[Rows], frequency: str | None) -> Panel:
         static_columns=static_columns,
         label_columns=label_columns,
         frequency=frequency,
-        missing_steps=start - len(frame),
+        missing_steps=int(starts[-1]) - len(frame),
         source=source,
     )
 
 
-def _static(frame: pd.DataFrame, roles: Roles, edges: np.ndarray, names: list[str], source: str):
+def _grids(stamps: pd.Index, edges: np.ndarray, ids: tuple[str, ...], frequency: str | None, source: str):
+    """The grid of every series, the row on them of every time stamp, and the frequency that all share."""
+    if frequency is None:
+        longest = int(np.argmax(np.diff(edges)))
+        called = source if ids == (ONLY,) else f"{source}, series {ids[longest]!r}"
+        _, frequency = grid.regular_grid(stamps[edges[longest] : edges[longest + 1]], None, called)
+    grids, places, start = [], [], 0
+    for name, (first, after) in zip(ids, itertools.pairwise(edges), strict=True):
+        called = source if ids == (ONLY,) else f"{source}, series {name!r}"
+        full, _ = grid.regular_grid(stamps[first:after], frequency, called)
+        places.append(start + full.get_indexer(stamps[first:after]))
+        grids.append(full)
+        start += len(full)
+    return grids, np.concatenate(places), frequency
+
+
+def _static(frame: pd.DataFrame, roles: Roles, edges: np.ndarray, names: tuple[str, ...], source: str):
     """The static columns of every series: numbers `(series, numbers)` and texts `(series, labels)`."""
     numbers, texts, number_names, text_names = [], [], [], []
     for column in roles.static:

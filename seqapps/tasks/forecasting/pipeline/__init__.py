@@ -111,7 +111,7 @@ def _load_as_trained(data: str | Path | pd.DataFrame, config: Config) -> Splits:
     try:
         return data_module.load(data, config)
     except (ValueError, FileNotFoundError) as error:
-        if config.test_data is None:
+        if config.test_data is None or config.test_data not in str(error):
             raise
         advice = f"The run was split by `test_data` {config.test_data!r}; for data of another time use --split all."
         raise type(error)(f"{error} {advice}") from error

@@ -111,6 +111,7 @@ def _start_from(model: keras.Model, run: Path) -> None:
 
 
 def fingerprints(splits: Splits) -> dict[str, str]:
+    """A fingerprint of the data of every split."""
     return {split: splits.fingerprint(split) for split in data_module.SPLITS}
 
 

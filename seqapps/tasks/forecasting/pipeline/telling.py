@@ -20,6 +20,7 @@ def summary(metrics: dict[str, Any]) -> str:
 
 
 def say(splits: Splits, config: Config) -> None:
+    """What is about to be trained, on what."""
     train, validation, test = (splits.steps(split) for split in data_module.SPLITS)
     panel = splits.panel
     series = f"{len(panel.ids)} series, " if len(panel.ids) > 1 else ""
@@ -34,6 +35,7 @@ def say(splits: Splits, config: Config) -> None:
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
+    """The run in words, as `README.md` of its folder."""
     header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
     table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
     direction = "two directions" if config.bidirectional else "one direction"
