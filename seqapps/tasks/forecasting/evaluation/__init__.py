@@ -28,6 +28,7 @@ from seqapps.tasks.forecasting.evaluation.scores import (
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 from seqapps.tasks.forecasting.serving import Served
 
+SMALLEST_DISTANCE = 1e-6  # z-scores between a quantile and the median; keeps the ratio finite
 ORIGIN_PARTS = ("rows", "firsts", "series")
 MOST_FORECASTS = 4_000_000  # steps × columns × origins that are held in memory at once
 
@@ -46,31 +47,36 @@ class Evaluation(Answers):
 def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, config: Config) -> np.ndarray:
     """Conformal correction of the quantiles from validation residuals, per step of the horizon and column.
 
-    The quantile of level τ is moved by the τ-quantile of what is left of the truth when it is subtracted, with the
-    finite-sample step of split conformal prediction, so that a share of τ of the validation values lies below it.
-    Sources: Romano et al. 2019 (conformalised quantile regression), Stankevičiūtė et al. 2021 (per horizon step).
-    Windows overlap and time goes on, so this is no guarantee; the measured coverage stands in every table.
+    The distance of the quantile of level τ from the median is multiplied by the τ-quantile of the truth's distance in
+    units of it, with the finite-sample step of split conformal prediction, so that a share of τ of the validation
+    values lies below. Distances are relative, because a validation part that is harder than the future would otherwise
+    widen the intervals of the easy windows too.
+    Sources: Romano et al. 2019 (conformalised quantile regression), Kivaranovic et al. 2020 (in units of the distance
+    from the median), Stankevičiūtė et al. 2021 (per horizon step). Windows overlap and time goes on, so this is no
+    guarantee; the measured coverage stands in every table.
 
     Returns:
-        `(horizon, targets, levels)`, z-scores; 0 at the median.
+        `(horizon, targets, levels)` factors; 1 at the median.
     """
     at = splits.origins("validation")
     at = at[:: max(1, -(-len(at) * splits.horizon * len(preprocessing.columns) // MOST_FORECASTS))]
     arrays = preprocessing.arrays(splits.panel)
     batches = windows.evaluation_batches(arrays, at, splits.window, splits.horizon, 256)
     answers = [(future.numpy(), model(inputs, training=False).numpy()) for inputs, future in batches]
-    actual, quantiles = (np.concatenate(each) for each in zip(*answers, strict=True))
-    offsets = np.zeros(quantiles.shape[1:])
+    actual, quantiles = (np.concatenate(each).astype("float64") for each in zip(*answers, strict=True))
+    middle = config.levels.index(0.5)
+    error = actual - quantiles[..., middle]  # (examples, horizon, targets)
+    factors = np.ones(quantiles.shape[1:])
+    # Steps are taken together where there are few windows; both ends move outwards by the finite-sample step.
+    count = len(error) * (1 if len(error) >= FEWEST_WINDOWS_PER_STEP else splits.horizon)
     for position, level in enumerate(config.levels):
-        if level == 0.5:
+        if position == middle:
             continue
-        error = actual - quantiles[..., position]  # (examples, horizon, targets)
-        # Steps are taken together where there are few windows; both ends move outwards by the finite-sample step.
-        count = len(error) * (1 if len(error) >= FEWEST_WINDOWS_PER_STEP else splits.horizon)
-        rank = np.ceil((count + 1) * max(level, 1 - level)) / count
-        rank = min(rank, 1.0)
-        offsets[..., position] = error_quantiles(error, (rank if level > 0.5 else 1 - rank,))[..., 0]
-    return offsets
+        side = 1 if level > 0.5 else -1
+        distance = np.maximum(side * (quantiles[..., position] - quantiles[..., middle]), SMALLEST_DISTANCE)
+        rank = min(np.ceil((count + 1) * max(level, 1 - level)) / count, 1.0)
+        factors[..., position] = np.maximum(error_quantiles(side * error / distance, (rank,))[..., 0], 0.0)
+    return factors
 
 
 def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | None, full: bool = False) -> Evaluation:

@@ -18,7 +18,7 @@ __all__ = ["Served", "bundle", "corrected", "example_requests", "facts"]
 
 
 def bundle(
-    model: keras.Model, preprocessing: Preprocessing, config: Config, offsets: np.ndarray | None = None
+    model: keras.Model, preprocessing: Preprocessing, config: Config, factors: np.ndarray | None = None
 ) -> export.Bundle:
     """The signatures `serving_default` and `forecast` of a trained model.
 
@@ -26,7 +26,7 @@ def bundle(
         model: From `build_model`.
         preprocessing: Fitted with the model.
         config: With `window` and `horizon` set.
-        offsets: Conformal correction `(horizon, targets, levels)` of the z-scores, or `None`.
+        factors: Conformal correction `(horizon, targets, levels)`, or `None`.
 
     Returns:
         A bundle with
@@ -48,8 +48,8 @@ def bundle(
         series = reader.known(request)
         mean, scale = reader.statistics(request, series)  # (batch, 1, targets)
         scaled = model(reader.inputs(request, mean, scale), training=False)  # (batch, horizon, targets, levels)
-        if offsets is not None:
-            scaled = corrected(scaled, tf.constant(offsets, tf.float32), median)
+        if factors is not None:
+            scaled = corrected(scaled, tf.constant(factors, tf.float32), median)
         by_level = preprocessing.inverse(tf.transpose(scaled, [0, 1, 3, 2]), mean[:, None], scale[:, None])
         quantiles = tf.transpose(by_level, [0, 1, 3, 2])  # (batch, horizon, targets, levels)
         warning = reader.warnings(request, series)
@@ -83,16 +83,16 @@ def _with_arguments(answer: Any, needed: dict[str, tf.TensorSpec]) -> Any:
     return tf.function(forecast, input_signature=list(needed.values()))
 
 
-def corrected(scaled: tf.Tensor, offsets: tf.Tensor, median: int) -> tf.Tensor:
-    """Quantiles moved by the conformal correction; they still do not cross, and the median stays.
+def corrected(scaled: tf.Tensor, factors: tf.Tensor, median: int) -> tf.Tensor:
+    """Quantiles with their distances from the median multiplied; they still do not cross, and the median stays.
 
     Args:
         scaled: `(batch, horizon, targets, levels)`, rising.
-        offsets: `(horizon, targets, levels)`.
+        factors: `(horizon, targets, levels)`, none negative.
         median: Position of the median.
     """
-    levels = tf.unstack(scaled + offsets, axis=-1)
-    levels[median] = scaled[..., median]
+    middle = scaled[..., median : median + 1]
+    levels = tf.unstack(middle + (scaled - middle) * factors, axis=-1)
     for position in range(median + 1, len(levels)):
         levels[position] = tf.maximum(levels[position], levels[position - 1])
     for position in range(median - 1, -1, -1):
