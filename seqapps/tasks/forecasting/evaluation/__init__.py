@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
 from seqapps.series import windows
 from seqapps.series.panel import ONLY, Panel
-from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP, Baselines, classical, error_quantiles
+from seqapps.tasks.forecasting.baselines import Baselines, classical
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
+from seqapps.tasks.forecasting.evaluation.calibration import MOST_FORECASTS, Calibration, calibrate
 from seqapps.tasks.forecasting.evaluation.scores import (
     METRICS,
     MODEL,
@@ -28,9 +28,11 @@ from seqapps.tasks.forecasting.evaluation.scores import (
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 from seqapps.tasks.forecasting.serving import Served
 
-SMALLEST_DISTANCE = 1e-6  # z-scores between a quantile and the median; keeps the ratio finite
+__all__ = [
+    "METRICS", "MODEL", "Answers", "Calibration", "Evaluation", "answer", "calibrate", "evaluate", "joined", "lag_check",
+    "names_of", "prediction_table", "score", "verdict",
+]  # fmt: skip
 ORIGIN_PARTS = ("rows", "firsts", "series")
-MOST_FORECASTS = 4_000_000  # steps × columns × origins that are held in memory at once
 
 
 @dataclass(frozen=True)
@@ -42,41 +44,6 @@ class Evaluation(Answers):
     """
 
     metrics: dict[str, Any] = field(default_factory=dict)
-
-
-def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, config: Config) -> np.ndarray:
-    """Conformal correction of the quantiles from validation residuals, per step of the horizon and column.
-
-    The distance of the quantile of level τ from the median is multiplied by the τ-quantile of the truth's distance in
-    units of it, with the finite-sample step of split conformal prediction, so that a share of τ of the validation
-    values lies below. Distances are relative, because a validation part that is harder than the future would otherwise
-    widen the intervals of the easy windows too.
-    Sources: Romano et al. 2019 (conformalised quantile regression), Kivaranovic et al. 2020 (in units of the distance
-    from the median), Stankevičiūtė et al. 2021 (per horizon step). Windows overlap and time goes on, so this is no
-    guarantee; the measured coverage stands in every table.
-
-    Returns:
-        `(horizon, targets, levels)` factors; 1 at the median.
-    """
-    at = splits.origins("validation")
-    at = at[:: max(1, -(-len(at) * splits.horizon * len(preprocessing.columns) // MOST_FORECASTS))]
-    arrays = preprocessing.arrays(splits.panel)
-    batches = windows.evaluation_batches(arrays, at, splits.window, splits.horizon, 256)
-    answers = [(future.numpy(), model(inputs, training=False).numpy()) for inputs, future in batches]
-    actual, quantiles = (np.concatenate(each).astype("float64") for each in zip(*answers, strict=True))
-    middle = config.levels.index(0.5)
-    error = actual - quantiles[..., middle]  # (examples, horizon, targets)
-    factors = np.ones(quantiles.shape[1:])
-    # Steps are taken together where there are few windows; both ends move outwards by the finite-sample step.
-    count = len(error) * (1 if len(error) >= FEWEST_WINDOWS_PER_STEP else splits.horizon)
-    for position, level in enumerate(config.levels):
-        if position == middle:
-            continue
-        side = 1 if level > 0.5 else -1
-        distance = np.maximum(side * (quantiles[..., position] - quantiles[..., middle]), SMALLEST_DISTANCE)
-        rank = min(np.ceil((count + 1) * max(level, 1 - level)) / count, 1.0)
-        factors[..., position] = np.maximum(error_quantiles(side * error / distance, (rank,))[..., 0], 0.0)
-    return factors
 
 
 def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | None, full: bool = False) -> Evaluation:

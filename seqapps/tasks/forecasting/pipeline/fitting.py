@@ -24,10 +24,10 @@ def fit_and_export(
     progress = _fit(model, config, splits, scaling, folder)
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
-    factors = evaluation.calibrate(model, splits, scaling, config)
-    run_folder.write_json(folder / "calibration.json", {"levels": config.levels, "factors": factors.tolist()})
+    calibration = evaluation.calibrate(model, splits, scaling, config)
+    run_folder.write_json(folder / "calibration.json", calibration.to_dict(config))
     if not export.has_version(folder / "export"):
-        bundle = serving.bundle(model, scaling, config, factors)
+        bundle = serving.bundle(model, scaling, config, calibration.factors)
         requests = serving.example_requests(splits, scaling)
         export.save(bundle, folder / "export", requests, serving.facts(scaling, config))
     fitted = simple_methods.fit(splits, config, scaling) if config.baselines != "none" else None
