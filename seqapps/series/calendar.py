@@ -42,13 +42,15 @@ def cycles(frequency: str) -> tuple[float, ...]:
     ([1.0, 7.0, 365.2425], 1, 0)
     """
     step = step_seconds(frequency)
-    return tuple(cycle for cycle in (DAY, WEEK, YEAR) if 0 < step <= MOST_OF_CYCLE * cycle)
+    uneven = not frequency.isdigit() and pd.tseries.frequencies.to_offset(frequency).name == "B"
+    seen = (DAY, YEAR) if uneven else (DAY, WEEK, YEAR)  # working days skip a part of the week
+    return tuple(cycle for cycle in seen if 0 < step <= MOST_OF_CYCLE * cycle)
 
 
 def features(last_time: tf.Tensor, frequency: str, window: int, horizon: int) -> tf.Tensor:
     """Sine and cosine of the place in every cycle, for the steps of window and horizon.
 
-    Calendar steps such as months count with their mean length, which is at most two days off.
+    Calendar steps such as months count with their mean length, which is a few days off.
 
     Args:
         last_time: `(batch,)` int64, seconds since 1970 of the window's last step.

@@ -9,35 +9,11 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from seqapps import checks
 from seqapps.series import grid, reading
+from seqapps.series.layouts import ID_NAMES, Roles, melted, resolved
 
-ID_NAMES = ("unique_id", "series_id", "item_id")
 ONLY = ""  # the id of the one series of a wide table
 Data = str | Path | pd.DataFrame | TextIO
-
-
-@dataclass(frozen=True)
-class Roles:
-    """Which column is what; `None` and `()` mean that the table decides.
-
-    Attributes:
-        layout: `"wide"` (a column per target), `"long"` (a column of ids), `"rows"` (a row per series) or `"auto"`.
-        time: Column of time stamps.
-        id: Column of ids of a long table.
-        targets: Columns to forecast.
-        past: Covariates that are known up to now.
-        future: Covariates that are known over the horizon too.
-        static: Columns that are constant within a series.
-    """
-
-    layout: str = "auto"
-    time: str | None = None
-    id: str | None = None
-    targets: tuple[str, ...] | None = None
-    past: tuple[str, ...] = ()
-    future: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,10 +66,6 @@ class Panel:
         """Steps of every series."""
         return np.diff(self.starts)
 
-    def series_of(self, rows: np.ndarray) -> np.ndarray:
-        """The series that each row, or the row after a series' last, belongs to."""
-        return np.searchsorted(self.starts, np.maximum(rows - 1, 0), side="right") - 1
-
     def name(self, series: int) -> str:
         """What messages call a series."""
         return self.source if self.ids == (ONLY,) else f"{self.source}, series {self.ids[series]!r}"
@@ -135,10 +107,10 @@ def read_panel(parts: Sequence[Data], roles: Roles, frequency: str | None = None
 
 
 def _read_rows(data: Data, roles: Roles, counts_steps: bool) -> Rows:
-    table = reading.read_table(data)
-    roles = _resolved(table, roles)
+    table = reading.read_table(data, text=(*ID_NAMES, *([roles.id] if roles.id else [])))
+    roles = resolved(table, roles)
     if roles.layout == "rows":
-        table, ids = _melted(table)
+        table, ids = melted(table)
         return Rows(roles, ids, pd.Index(table.frame["step"]), table.frame[["value"]], table.source)
     reading.check_columns(table, (roles.time or "",), "time_column")
     for option in ("past", "future", "static"):
@@ -158,59 +130,6 @@ def _read_rows(data: Data, roles: Roles, counts_steps: bool) -> Rows:
     for name in roles.static:
         frame[name] = table.frame[name].to_numpy()
     return Rows(roles, ids, stamps, frame, table.source)
-
-
-def _resolved(table: reading.Table, roles: Roles) -> Roles:
-    """The roles, with what the user left open decided by the table."""
-    names = [str(name) for name in table.frame.columns]
-    layout = _layout(table, roles, names) if roles.layout == "auto" else roles.layout
-    if layout == "rows":
-        return Roles("rows", "step", names[0], ("value",))
-    identity = roles.id
-    if layout == "long" and identity is None:
-        identity = next((name for name in names if name.lower() in ID_NAMES), None)
-        if identity is None:
-            raise ValueError(
-                f"{table.source} has no column of ids. Name it with `id_column`. It has {checks.listing(names)}."
-            )
-    time = roles.time or reading.find_time_column(table)
-    taken = {time, identity, *roles.past, *roles.future, *roles.static}
-    targets = roles.targets
-    if targets is None:
-        targets = ("y",) if layout == "long" and "y" in names else tuple(name for name in names if name not in taken)
-    if not targets:
-        raise ValueError(f"{table.source} has no column beside the time column {time!r}.")
-    return replace(roles, layout=layout, time=time, id=identity, targets=targets)
-
-
-def _layout(table: reading.Table, roles: Roles, names: list[str]) -> str:
-    if roles.id is not None or any(name.lower() in ID_NAMES for name in names):
-        return "long"
-    first, *others = (table.frame[name] for name in names)
-    is_text = not pd.api.types.is_numeric_dtype(first) and not pd.api.types.is_datetime64_any_dtype(first)
-    numbers = all(pd.api.types.is_numeric_dtype(column) for column in others)
-    if roles.time is None and is_text and others and numbers and first.is_unique and not reading.reads_as_time(first):
-        return "rows"
-    return "wide"
-
-
-def _melted(table: reading.Table) -> tuple[reading.Table, np.ndarray]:
-    """One row per series → one row per step; steps count from 1, empty cells at a row's end are padding."""
-    names = list(table.frame.columns)
-    ids = reading.text_column(table, names[0])
-    doubled = pd.Series(ids)[pd.Series(ids).duplicated()]
-    if len(doubled):
-        raise ValueError(f"{table.place(int(doubled.index[0]))}: the series {doubled.iloc[0]!r} occurs twice.")
-    values = np.stack([reading.number_column(table, name) for name in names[1:]], axis=1)  # (series, time)
-    observed = ~np.isnan(values)
-    if not observed.any(axis=1).all():
-        row = int(np.flatnonzero(~observed.any(axis=1))[0])
-        raise ValueError(f"{table.place(row)}: the series {ids[row]!r} has no values.")
-    lengths = values.shape[1] - np.argmax(observed[:, ::-1], axis=1)
-    kept = np.arange(values.shape[1]) < lengths[:, None]
-    frame = pd.DataFrame({"step": np.nonzero(kept)[1] + 1, "value": values[kept]})
-    rows = np.nonzero(kept)[0]
-    return reading.Table(frame, table.source, table.lines[rows], table.unit), ids[rows]
 
 
 def _following(earlier: list[Rows], later: Rows) -> Rows:

@@ -46,12 +46,13 @@ class Table:
         return Table(self.frame.iloc[order].reset_index(drop=True), self.source, self.lines[order], self.unit)
 
 
-def read_table(data: str | Path | pd.DataFrame | TextIO) -> Table:
+def read_table(data: str | Path | pd.DataFrame | TextIO, text: tuple[str, ...] = ()) -> Table:
     """Read CSV (also `.gz`), Parquet, an open text stream or a DataFrame.
 
     Args:
         data: A path, a DataFrame, or a stream of CSV such as standard input. CSV is UTF-8, with or without a byte order
             mark; the fields are separated by commas, semicolons or tabs, as the header shows.
+        text: Columns that are text whatever they look like, such as ids: `007` is not 7.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -60,13 +61,13 @@ def read_table(data: str | Path | pd.DataFrame | TextIO) -> Table:
     if isinstance(data, pd.DataFrame):
         return _checked(_frame_table(data, "the DataFrame"))
     if not isinstance(data, (str, Path)):
-        return _checked(_csv_table(data.read(), str(getattr(data, "name", "the stream")).strip("<>")))
+        return _checked(_csv_table(data.read(), str(getattr(data, "name", "the stream")).strip("<>"), text))
     path = Path(data)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     if path.suffix in (".parquet", ".pq"):
         return _checked(_frame_table(_parquet_frame(path), str(path)))
-    return _checked(_csv_table(_text_of(path), str(path)))
+    return _checked(_csv_table(_text_of(path), str(path), text))
 
 
 def _parquet_frame(path: Path) -> pd.DataFrame:
@@ -99,7 +100,7 @@ def _text_of(path: Path) -> str:
         raise ValueError(f"{path}, line {line}: the text is not UTF-8. Save the file as UTF-8.") from error
 
 
-def _csv_table(text: str, source: str) -> Table:
+def _csv_table(text: str, source: str, as_text: tuple[str, ...]) -> Table:
     if "\0" in text:  # UTF-16 without its mark passes for UTF-8
         line = text.count("\n", 0, text.index("\0")) + 1
         raise ValueError(f"{source}, line {line}: the text is not UTF-8. Save the file as UTF-8.")
@@ -110,14 +111,9 @@ def _csv_table(text: str, source: str) -> Table:
     blank = text.count("\n", 0, len(text) - len(body))  # lines above the header
     header = re.split(r"[\r\n]", body, maxsplit=1)[0]
     delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
-    _check_doubled(
-        [
-            name.strip()
-            for name in next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
-            if name.strip()
-        ],
-        source,
-    )
+    names = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+    _check_doubled([name.strip() for name in names if name.strip()], source)
+    as_text = tuple(name for name in names if name.strip() in as_text or name.strip().lower() in as_text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -129,12 +125,14 @@ def _csv_table(text: str, source: str) -> Table:
                 skip_blank_lines=False,
                 skipinitialspace=True,
                 low_memory=False,
+                converters=dict.fromkeys(as_text, str),
                 float_precision="round_trip",  # by default pandas misses the last bit of many numbers
             )
     except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         _check_fields(body, delimiter, source, blank)
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise ValueError(f"{source} cannot be read as CSV: {reason}.") from error
+    frame[list(as_text)] = frame[list(as_text)].replace("", np.nan)
     frame = frame.rename(columns=lambda name: str(name).strip())
     filled = ~frame.isna().all(axis=1).to_numpy()
     return Table(frame[filled].reset_index(drop=True), source, np.flatnonzero(filled) + 2 + blank, "line")
@@ -202,7 +200,7 @@ def number_column(table: Table, name: str) -> np.ndarray:
 def text_column(table: Table, name: str) -> np.ndarray:
     """A column of names as text: `(rows,)`; an empty cell is an error with its line."""
     column = table.frame[name]
-    empty = np.flatnonzero(column.isna().to_numpy())
+    empty = np.flatnonzero((column.isna() | (column == "")).to_numpy())
     if empty.size:
         raise ValueError(f"{table.place(empty[0])}, column {name!r}: expected a name. Received: nothing.")
     return column.astype(str).to_numpy(dtype=object)
@@ -211,6 +209,11 @@ def text_column(table: Table, name: str) -> np.ndarray:
 def reads_as_time(column: pd.Series) -> bool:
     """Whether the first cells of a column of text are time stamps."""
     return bool(_parsed(column.head(20)).notna().all())
+
+
+def some_time(column: pd.Series) -> bool:
+    """Whether any of the first cells of a column of text is a time stamp."""
+    return bool(_parsed(column.head(20)).notna().any())
 
 
 def find_time_column(table: Table) -> str:

@@ -51,7 +51,7 @@ class Config(TaskConfig):
         None, "rows a,b,c: train up to a, validation up to b, test up to c", minimum=1
     )
     split_dates: tuple[str, ...] | None = option(None, "time stamps a,b: validation starts at a, test at b")
-    windows: int | None = option(None, "test the last so many windows, and validate as many before", minimum=1)
+    windows: int | None = option(None, "test the last so many windows, and validate on as many steps before", minimum=1)
     step_size: int = option(1, "steps from one window of the test part to the next", minimum=1)
     refit: bool = option(False, "train anew for every window of the test part, on all that came before it")
 

@@ -120,11 +120,9 @@ class Preprocessing:
         return tf.cast(values, tf.float32)
 
     def _statistics(self, mean, scale):
-        first = (self.mean[0], self.scale[0])
-        return (
-            tf.cast(default if own is None else own, tf.float64)
-            for own, default in zip((mean, scale), first, strict=True)
-        )
+        given = zip((mean, scale), (self.mean[0], self.scale[0]), strict=True)
+        # A cast of Python's numbers would go through float32.
+        return (tf.constant(first, tf.float64) if own is None else tf.cast(own, tf.float64) for own, first in given)
 
     def statistics(self, series: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean and scale for values `(examples, …, targets)` of the given rank, one series number per example."""
@@ -133,7 +131,7 @@ class Preprocessing:
         return mean.reshape(shape), scale.reshape(shape)
 
     def aligned(self, splits: Splits) -> Self:
-        """The same with exactly the series of other data; one without training is known from its own past."""
+        """The same with exactly the series of other data; one without training is known from its other rows."""
         if splits.panel.ids == self.ids:
             return self
         row = {name: position for position, name in enumerate(self.ids)}
@@ -208,9 +206,9 @@ def fit(splits: Splits, config: Config) -> Preprocessing:
         ids=panel.ids,
         **{name: tuple(_floats(table[name]) for table in tables) for name in tables[0]},
         mark_missing=bool(np.isnan(panel.values[train]).any()),
-        past=_columns(panel.roles.past, panel.past[train]),
-        future=_columns(panel.roles.future, panel.future[train]),
-        static=_columns(panel.static_columns, panel.static[seen]),
+        past=_columns(panel.roles.past, panel.past[train], "past"),
+        future=_columns(panel.roles.future, panel.future[train], "future"),
+        static=_columns(panel.static_columns, panel.static[seen], "static"),
         label_columns=panel.label_columns,
         labels=tuple(tuple(sorted(set(texts[seen]))) for texts in panel.labels.T) if panel.label_columns else (),
         calendar=config.calendar,
@@ -228,6 +226,8 @@ def _of_one_series(splits: Splits, number: int, transform: str) -> dict[str, np.
     panel, first = splits.panel, splits.panel.starts[number]
     train = panel.values[first : splits.ends[number, 0]]
     before_test = panel.values[first : splits.ends[number, 1]]
+    if transform == "log":  # what has no logarithm is missing; in the training it is an error
+        train, before_test = (np.where(values > 0, values, np.nan) for values in (train, before_test))
     train = train if len(train) and not np.isnan(train).all(axis=0).any() else before_test
     if not len(train) or np.isnan(train).all(axis=0).any():  # nothing is known of some column
         train = np.where(np.isnan(train).all(axis=0), 1.0, train) if len(train) else np.ones((1, len(panel.columns)))
@@ -243,9 +243,14 @@ def _of_one_series(splits: Splits, number: int, transform: str) -> dict[str, np.
     }
 
 
-def _columns(names: tuple[str, ...], values: np.ndarray) -> Columns:
+def _columns(names: tuple[str, ...], values: np.ndarray, role: str) -> Columns:
     if not names:
         return Columns()
+    for position, name in enumerate(names):
+        if np.isnan(values[:, position]).all():
+            raise ValueError(
+                f"Column {name!r}: every value of the training part is missing. Leave it out of {role}_columns."
+            )
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
     scale = np.where(low < high, np.nanstd(values, axis=0), 1.0)
     return Columns(names, _floats(np.nanmean(values, axis=0)), _floats(scale))

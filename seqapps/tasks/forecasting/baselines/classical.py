@@ -53,7 +53,7 @@ def forecast(splits: Splits, at: windows.Origins, preprocessing: Preprocessing, 
         spreads = np.empty((*points.shape, len(config.levels)))
         for example, (row, first) in enumerate(zip(at.rows, at.firsts, strict=True)):
             for target in range(values.shape[1]):
-                past = pd.Series(values[first:row, target]).ffill().bfill().to_numpy()
+                past = pd.Series(values[first:row, target]).ffill().bfill().fillna(0.0).to_numpy()
                 points[example, :, target], spreads[example, :, target] = method(past)
         answers[name] = (points, spreads)
     return answers

@@ -8,7 +8,8 @@ import pandas as pd
 
 from seqapps import checks
 from seqapps.series import calendar, grid
-from seqapps.series.panel import ONLY, Data, Panel, Roles, read_panel
+from seqapps.series.layouts import Roles
+from seqapps.series.panel import ONLY, Data, Panel, read_panel
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data.splits import SPLITS, Splits, make_splits
 
@@ -57,7 +58,9 @@ def load_whole(data: str | Path | pd.DataFrame, config: Config) -> Splits:
     splits = Splits(panel, ends, window, horizon, config.season_length or 1, ())
     if not len(splits.origins("all")):
         need = f"one example needs window + horizon = {window} + {horizon} = {window + horizon}"
-        raise ValueError(f"The series has {panel.lengths().max()} steps; {need}. Supply more data.")
+        raise ValueError(
+            f"The series has {panel.lengths().max()} steps; {need}. Shorten window or horizon, or supply more data."
+        )
     return splits
 
 
@@ -111,13 +114,6 @@ def _check_roles(panel: Panel, config: Config) -> None:
     if config.calendar and not calendar.cycles(panel.frequency):
         advice = "Its steps show no day, week or year."
         checks.fail("calendar", f"False for the frequency {panel.frequency!r}", True, advice)
-    for option in ("past", "future"):
-        values = getattr(panel, option)
-        for position, name in enumerate(getattr(panel.roles, option)):
-            if np.isnan(values[:, position]).all():
-                raise ValueError(
-                    f"{panel.source}, column {name!r}: every value is missing. Leave it out of {option}_columns."
-                )
 
 
 def _parts(data: str | Path | pd.DataFrame, config: Config) -> list[str | Path | pd.DataFrame]:

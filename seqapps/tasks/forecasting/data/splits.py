@@ -212,6 +212,7 @@ def _notes(splits: Splits) -> tuple[str, ...]:
                     panel.ids[series] if many else f"{name!r} is constant in the training part ({observed[0]:g})"
                 )
     if many:
+        constant, unused = list(dict.fromkeys(constant)), list(dict.fromkeys(unused))
         for names, what in (
             (constant, "constant in the training part"),
             (unused, "without values in the training part"),

@@ -29,8 +29,8 @@ from seqapps.tasks.forecasting.preprocessing import Preprocessing
 from seqapps.tasks.forecasting.serving import Served
 
 __all__ = [
-    "METRICS", "MODEL", "Answers", "Calibration", "Evaluation", "answer", "calibrate", "evaluate", "joined", "lag_check",
-    "names_of", "prediction_table", "score", "verdict",
+    "METRICS", "MODEL", "Answers", "Calibration", "Evaluation", "answer", "calibrate", "evaluate", "joined",
+    "lag_check", "names_of", "prediction_table", "score", "verdict",
 ]  # fmt: skip
 ORIGIN_PARTS = ("rows", "firsts", "series")
 
