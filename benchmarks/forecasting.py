@@ -37,11 +37,14 @@ SHORT = f"{ETTH1} --window 96 --horizon 96"
 STEPWISE = f"{SHORT} --normalization standard --units 64 --dropout 0.3 --batch-size 64 --epochs 4"
 SEGMENT = "--head segment --segment-length 48 --units 256 --dropout 0.5"
 RATES = {"simple_rnn": 0.001, "lstm": 0.003, "gru": 0.003}
-AIRLINE = "--transform log --batch-size 8 --epochs 150 --patience 25 --learning-rate 0.003 --lags 12 --baselines full"
+AIRLINE = (
+    "--cell simple_rnn --head recursive --units 32 --transform log --batch-size 8 --epochs 150 --patience 25 "
+    "--learning-rate 0.003 --lags 12 --baselines full"
+)
 M4 = (
     "--test-data DIR/m4_hourly_test.csv.gz --horizon 48 --season-length 24 --window 336 --head segment "
-    "--segment-length 24 --transform log --units 128 --dropout 0.2 --batch-size 512 --learning-rate 0.002 "
-    "--quantiles 0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9 --epochs 8 --max-minutes 16"
+    "--segment-length 24 --transform log --units 128 --dropout 0.2 --batch-size 512 --learning-rate 0.003 --lags 24,168 "
+    "--quantiles 0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9 --epochs 6 --max-minutes 16"
 )
 ROWS = {
     **{

@@ -74,14 +74,18 @@ def _factors(actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...
     error = actual - quantiles[..., middle]  # (examples, horizon, targets)
     factors = np.ones(quantiles.shape[1:])
     # Steps are taken together where there are few windows; both ends move outwards by the finite-sample step.
-    count = len(error) * (1 if len(error) >= FEWEST_WINDOWS_PER_STEP else error.shape[1])
+    observed = (~np.isnan(error)).sum(axis=0)  # (horizon, targets)
+    if len(error) < FEWEST_WINDOWS_PER_STEP:
+        observed = np.broadcast_to(observed.sum(axis=0), observed.shape)
+    count = observed[observed > 0].min(initial=np.iinfo(int).max)
     for position, level in enumerate(levels):
         if position == middle:
             continue
         side = 1 if level > 0.5 else -1
         distance = np.maximum(side * (quantiles[..., position] - quantiles[..., middle]), SMALLEST_DISTANCE)
         rank = min(np.ceil((count + 1) * max(level, 1 - level)) / count, 1.0)
-        factors[..., position] = np.maximum(error_quantiles(side * error / distance, (rank,))[..., 0], 0.0)
+        found = np.maximum(error_quantiles(side * error / distance, (rank,))[..., 0], 0.0)
+        factors[..., position] = np.where(observed > 0, found, 1.0)  # without values nothing is known
     return factors
 
 
