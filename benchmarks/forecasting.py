@@ -43,7 +43,7 @@ AIRLINE = (
 )
 M4 = (
     "--test-data DIR/m4_hourly_test.csv.gz --horizon 48 --season-length 24 --window 336 --head segment "
-    "--segment-length 24 --transform log --units 128 --dropout 0.2 --batch-size 512 --learning-rate 0.003 --lags 24,168 "
+    "--segment-length 24 --lags 24,168 --transform log --units 128 --dropout 0.2 --batch-size 512 --learning-rate 0.003 "
     "--quantiles 0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9 --epochs 6 --max-minutes 16"
 )
 ROWS = {

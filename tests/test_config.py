@@ -14,22 +14,30 @@ from seqapps.tasks.forecasting.config import Config
 NAMES = [field.name for field in dataclasses.fields(Config)]
 COUNTS = {
     "units": 1, "num_layers": 1, "epochs": 1, "batch_size": 1, "patience": 1, "warmup_steps": 0, "seed": 0,
-    "window": 1, "horizon": 1, "season_length": 1,
+    "window": 1, "horizon": 1, "season_length": 1, "segment_length": 1, "windows": 1, "step_size": 1,
 }  # fmt: skip
 FRACTIONS = ("validation_fraction", "test_fraction", "dropout", "recurrent_dropout")
 POSITIVE = ("max_minutes", "learning_rate", "clip_norm")
-BOOLEANS = ("bidirectional", "residual")
-TEXTS = ("validation_data", "test_data", "initialize_from", "time_column", "frequency")
+BOOLEANS = ("bidirectional", "residual", "calendar", "refit")
+TEXTS = ("validation_data", "test_data", "initialize_from", "time_column", "id_column", "frequency")
 CHOICES = {
-    "cell": CELL_NAMES, "merge_mode": MERGE_MODES, "schedule": SCHEDULES, "baselines": ("none", "fast"),
-    "head": ("direct",), "normalization": ("last", "standard", "none"), "transform": ("none", "log"),
-    "channels": ("independent", "joint"),
+    "cell": CELL_NAMES, "merge_mode": MERGE_MODES, "schedule": SCHEDULES, "baselines": ("none", "fast", "full"),
+    "layout": ("auto", "wide", "long", "rows"), "head": ("direct", "segment", "recursive"),
+    "normalization": ("last", "standard", "none"), "transform": ("none", "log"), "channels": ("independent", "joint"),
 }  # fmt: skip
-LISTS = {"target_columns": "texts", "quantiles": "numbers", "split_rows": "integers", "split_dates": "texts"}
+LISTS = {
+    "target_columns": "texts", "past_columns": "texts", "future_columns": "texts", "static_columns": "texts",
+    "lags": "integers", "quantiles": "numbers", "split_rows": "integers", "split_dates": "texts",
+}  # fmt: skip
 OPTIONAL = (
     "validation_data", "test_data", "num_layers", "max_minutes", "clip_norm", "patience", "initialize_from",
-    "time_column", "target_columns", "frequency", "window", "horizon", "season_length", "split_rows", "split_dates",
+    "time_column", "id_column", "target_columns", "frequency", "window", "horizon", "season_length", "segment_length",
+    "split_rows", "split_dates", "windows",
 )  # fmt: skip
+
+
+# What an option needs beside it to have an effect.
+COMPANIONS = {"merge_mode": {"bidirectional": True}, "segment_length": {"head": "segment"}}
 
 
 def refusal(text, kind=ValueError):
@@ -96,7 +104,7 @@ def test_none_is_taken_where_the_data_or_nobody_decides_and_refused_elsewhere(na
 
 @pytest.mark.parametrize(("name", "minimum"), COUNTS.items())
 def test_a_count_has_a_minimum(name, minimum):
-    assert getattr(Config(**{name: minimum}), name) == minimum
+    assert getattr(Config(**{name: minimum}, **COMPANIONS.get(name, {})), name) == minimum
     for value in (minimum - 1, -7, 7.0, "7", True):
         with refusal(f"`{name}` must be an integer of at least {minimum}. Received: {name}={value!r}."):
             Config(**{name: value})
@@ -150,7 +158,7 @@ def test_a_name_is_a_text(name):
 @pytest.mark.parametrize(("name", "choices"), CHOICES.items())
 def test_a_choice_is_one_of_its_names(name, choices):
     for choice in choices:
-        assert getattr(Config(**{name: choice}, bidirectional=True), name) == choice
+        assert getattr(Config(**{name: choice}, **COMPANIONS.get(name, {})), name) == choice
     listed = ", ".join(repr(choice) for choice in choices)
     expected = f"one of {listed}" if len(choices) > 1 else listed
     for value in ("qqq", 7):
@@ -199,6 +207,7 @@ def test_a_single_value_is_no_list(name, items):
             "`target_columns` must be different columns. Received: target_columns=('load', 'wind', 'load').",
         ),
         ({"target_columns": ("load", 7)}, "`target_columns` must be a text. Received: target_columns=7."),
+        ({"lags": (24, 0)}, "`lags` must be an integer of at least 1. Received: lags=0."),
         ({"split_rows": (3, 5, 0)}, "`split_rows` must be an integer of at least 1. Received: split_rows=0."),
         (
             {"split_rows": (3, 5)},
@@ -213,8 +222,8 @@ def test_a_single_value_is_no_list(name, items):
             "`split_dates` must be two time stamps. Received: split_dates=('2024',). Example: 2020-01-01,2021-01-01.",
         ),
         (
-            {"split_rows": (3, 5, 7), "split_dates": ("a", "b"), "test_data": "x.csv"},
-            "Only one rule can split the data. Received: split_rows and split_dates and test_data. "
+            {"split_rows": (3, 5, 7), "split_dates": ("a", "b"), "windows": 3, "test_data": "x.csv"},
+            "Only one rule can split the data. Received: split_rows and split_dates and windows and test_data. "
             "Leave out all but one.",
         ),
     ],
@@ -230,6 +239,7 @@ def test_options_that_contradict_each_other_are_refused(options, message):
     [
         ({"split_rows": (3, 5, 7)}, "split_rows"),
         ({"split_dates": ("2024", "2025")}, "split_dates"),
+        ({"windows": 3}, "windows"),
         ({"validation_data": "a.csv", "test_data": "b.csv"}, "test_data"),
     ],
 )

@@ -44,6 +44,7 @@ SPLIT_RULES = st.one_of(
     st.fixed_dictionaries({}, optional={"validation_fraction": fractions, "test_fraction": fractions}),
     st.lists(counts, min_size=3, max_size=3, unique=True).map(lambda rows: {"split_rows": tuple(sorted(rows))}),
     st.tuples(texts, texts).map(lambda dates: {"split_dates": dates}),
+    st.fixed_dictionaries({"windows": counts}, optional={"step_size": counts}),
     st.fixed_dictionaries({"test_data": texts}, optional={"validation_fraction": fractions}),
     st.fixed_dictionaries({"validation_data": texts, "test_data": texts}),
 )
@@ -55,7 +56,8 @@ FREE = st.fixed_dictionaries(
         "max_minutes": st.none() | positive, "clip_norm": st.none() | positive, "learning_rate": positive,
         "patience": st.none() | counts, "seed": st.integers(0, 2**40), "time_column": st.none() | texts,
         "target_columns": st.none() | st.lists(texts, min_size=1, max_size=3, unique=True).map(tuple),
-        "window": st.none() | counts,
+        "window": st.none() | counts, "calendar": st.booleans(), "lags": st.lists(counts, max_size=3).map(tuple),
+        "id_column": st.none() | texts, "layout": st.sampled_from(("auto", "long")),
         "quantiles": st.lists(inner, min_size=1, max_size=3).map(tuple), "interval_level": inner,
         "normalization": st.sampled_from(("last", "standard", "none")), "transform": st.sampled_from(("none", "log")),
     },
@@ -125,7 +127,7 @@ def test_an_unknown_key_of_a_mapping_is_refused_with_a_suggestion():
     [
         ("c.toml", "# the unit\nunits = 7\nepochs = 3\nunit = 5\n", 4, "unit", " Did you mean 'units'?"),
         ("c.toml", "cell = 'lstm'\n\n[training]\nepochs = 3\n", 3, "training", ""),
-        ("c.json", '{\n  "units": 7,\n  "windows": 5\n}', 3, "windows", " Did you mean 'window'?"),
+        ("c.json", '{\n  "units": 7,\n  "horizons": 5\n}', 3, "horizons", " Did you mean 'horizon'?"),
         ("c.json", '{"units": 7, "qqq": 5}', 1, "qqq", ""),
         ("config", '{"head": "direct",\n"tail": "head"}', 2, "tail", ""),
     ],
@@ -182,6 +184,8 @@ def test_a_flag_that_is_not_given_leaves_no_value():
         (["--clip-norm", "None"], {"clip_norm": None}),
         (["--transform", "none"], {"transform": "none"}),
         (["--bidirectional", "--no-residual"], {"bidirectional": True, "residual": False}),
+        (["--calendar", "--lags", "24,168"], {"calendar": True, "lags": (24, 168)}),
+        (["--past-columns", ""], {"past_columns": ()}),
         (["--quantiles", "0.25, 0.75"], {"quantiles": (0.25, 0.75)}),
         (["--split-rows", "3,5,7"], {"split_rows": (3, 5, 7)}),
         (["--target-columns", "load, wind speed"], {"target_columns": ("load", "wind speed")}),
@@ -197,6 +201,7 @@ def test_a_flag_reads_as_the_type_of_its_field(words, expected):
     [
         ("--units", "wide"), ("--units", "7,wide"), ("--patience", "never"), ("--batch-size", "none"),
         ("--dropout", "half"), ("--split-rows", "3,5.5,7"), ("--quantiles", "low"),
+        ("--lags", "24,day"), ("--windows", "3.5"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_read_is_a_usage_error(capsys, flag, text):

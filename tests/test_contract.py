@@ -13,6 +13,7 @@ import pytest
 import seqapps
 from seqapps import cli, export, run_folder
 from seqapps.config import CELL_NAMES
+from seqapps.series import windows
 from seqapps.tasks import TASKS
 
 BATCH = 3
@@ -20,6 +21,7 @@ FILES = {
     "config.json",
     "manifest.json",
     "preprocessing.json",
+    "calibration.json",
     "history.csv",
     "metrics.json",
     "predictions.csv.gz",
@@ -41,19 +43,23 @@ def forecasting_batch():
     generator = np.random.default_rng(0)
     history = generator.normal(size=(BATCH, 13, 2)).astype("float32")
     history[0, 4, 1] = np.nan
-    return history, generator.normal(size=(BATCH, 5, 2)).astype("float32")
+    return {"history": history}, generator.normal(size=(BATCH, 5, 2)).astype("float32")
 
 
 def forecasting_answers(run, data):
     """The answers of the Python model and of the SavedModel to the same windows."""
     served = import_module("seqapps.tasks.forecasting.serving").Served(run)
-    values = data[["tide", "swell"]].to_numpy()
-    origins = np.array([31, 107, 337, len(values)])  # after gaps and before them
-    history = np.stack([values[origin - 13 : origin] for origin in origins])
+    panel = import_module("seqapps.tasks.forecasting.data").read(data, served.config)
+    origins = np.array([31, 107, 337, len(panel.values)])  # after gaps and before them
+    history = np.stack([panel.values[origin - 13 : origin] for origin in origins])
     model = keras.models.load_model(run / "model.keras")
-    scaled = keras.ops.convert_to_numpy(model(served.preprocessing.forward(history)))
-    python = np.stack([served.preprocessing.inverse(scaled[..., level]).numpy() for level in range(3)], axis=-1)
-    (answer,) = served.answers(values, origins)
+    scaled = keras.ops.convert_to_numpy(model({"history": served.preprocessing.forward(history)}))
+    low, median, high = np.moveaxis(scaled, -1, 0)
+    below, none, above = np.moveaxis(np.array(run_folder.read_json(run / "calibration.json")["factors"]), -1, 0)
+    assert (none == 1).all()
+    corrected = (median + (low - median) * below, median, median + (high - median) * above)
+    python = np.stack([served.preprocessing.inverse(each).numpy() for each in corrected], axis=-1)
+    (answer,) = served.answers(panel, windows.one_series(origins))
     return python, answer["quantiles"]
 
 

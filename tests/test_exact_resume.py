@@ -9,12 +9,15 @@ from seqapps import training
 from seqapps.config import CELL_NAMES
 from seqapps.series import windows
 from seqapps.tasks.forecasting.config import Config
-from seqapps.tasks.forecasting.model import QuantileLoss, build_model
+from seqapps.tasks.forecasting.model import QuantileLoss, Sizes, build_model
 
 ROWS, WINDOW, HORIZON, TARGETS, UNITS, BATCH = 71, 5, 3, 2, 7, 11
-TRAIN, VALIDATION = windows.origins(0, 47, WINDOW, HORIZON), windows.origins(47, ROWS, WINDOW, HORIZON)
+TRAIN, VALIDATION = (
+    windows.one_series(windows.origins(start, stop, WINDOW, HORIZON)) for start, stop in ((0, 47), (47, ROWS))
+)
 STEPS = -(-len(TRAIN) // BATCH)
 VALUES = np.random.default_rng(0).normal(size=(ROWS, TARGETS)).cumsum(axis=0)
+ARRAYS = windows.Arrays(VALUES)
 
 
 def failing(batches, step):
@@ -30,16 +33,16 @@ def failing(batches, step):
 def train(config, folder, fail_at=None):
     """Train as a fresh process would; `fail_at` counts the batches of the whole training."""
     training.set_seed(config.seed)
-    model = build_model(config, TARGETS)
+    model = build_model(config, Sizes(TARGETS))
     optimizer = training.make_optimizer(config, config.epochs * STEPS)
     model.compile(optimizer, QuantileLoss(config.levels), jit_compile=False)
     sizes = (WINDOW, HORIZON, BATCH)
 
     def training_from(epoch):
-        batches = windows.training_batches(VALUES, TRAIN, *sizes, seed=config.seed, first_epoch=epoch)
+        batches = windows.training_batches(ARRAYS, TRAIN, *sizes, seed=config.seed, first_epoch=epoch)
         return batches if fail_at is None else failing(batches, fail_at - epoch * STEPS)
 
-    validation = windows.evaluation_batches(VALUES, VALIDATION, *sizes)
+    validation = windows.evaluation_batches(ARRAYS, VALIDATION, *sizes)
     progress = training.fit(model, training_from, STEPS, validation, config, folder)
     return model, progress
 
@@ -89,12 +92,12 @@ def test_a_deep_training_interrupted_many_times_equals_an_uninterrupted_one_bit_
 
 def test_the_order_of_an_epoch_depends_on_the_seed_and_its_number_alone():
     def order(seed, epoch):
-        batches = windows.training_batches(VALUES, TRAIN, WINDOW, HORIZON, BATCH, seed=seed, first_epoch=epoch)
-        return np.concatenate([history[:, 0, 0].numpy() for history, _ in batches.take(STEPS)])
+        batches = windows.training_batches(ARRAYS, TRAIN, WINDOW, HORIZON, BATCH, seed=seed, first_epoch=epoch)
+        return np.concatenate([inputs["history"][:, 0, 0].numpy() for inputs, _ in batches.take(STEPS)])
 
-    both = windows.training_batches(VALUES, TRAIN, WINDOW, HORIZON, BATCH, seed=5, first_epoch=0).take(2 * STEPS)
-    second = np.concatenate([history[:, 0, 0].numpy() for history, _ in both])[len(TRAIN) :]
+    both = windows.training_batches(ARRAYS, TRAIN, WINDOW, HORIZON, BATCH, seed=5, first_epoch=0).take(2 * STEPS)
+    second = np.concatenate([inputs["history"][:, 0, 0].numpy() for inputs, _ in both])[len(TRAIN) :]
     np.testing.assert_array_equal(second, order(seed=5, epoch=1))
     assert (order(seed=5, epoch=0) != order(seed=5, epoch=1)).any()
     assert (order(seed=5, epoch=0) != order(seed=7, epoch=0)).any()
-    np.testing.assert_array_equal(np.sort(second), np.sort(VALUES[TRAIN - WINDOW, 0].astype("float32")))
+    np.testing.assert_array_equal(np.sort(second), np.sort(VALUES[TRAIN.rows - WINDOW, 0].astype("float32")))

@@ -11,6 +11,7 @@ from seqapps.series import windows
 
 TIME, TARGETS, WINDOW, HORIZON, BATCH, SEED = 41, 2, 5, 3, 7, 11
 VALUES = np.arange(TIME * TARGETS, dtype="float64").reshape(TIME, TARGETS)
+ARRAYS = windows.Arrays(VALUES)
 ROWS = windows.origins(0, TIME, WINDOW, HORIZON)
 STEPS = -(-len(ROWS) // BATCH)
 sizes = st.integers(1, 7)
@@ -22,17 +23,22 @@ def past_of(row, window):
     return [VALUES[step] if step >= 0 else [np.nan] * TARGETS for step in range(row - window, row)]
 
 
+def one_series(rows):
+    return windows.one_series(np.array(rows))
+
+
 def origins_of(batch):
     """Which rows the windows of a batch come from: the first target counts in steps of `TARGETS`."""
-    history, future = batch
-    last = history[:, -1, 0].numpy()
+    inputs, future = batch
+    last = inputs["history"][:, -1, 0].numpy()
     np.testing.assert_array_equal(future[:, 0, 0], last + TARGETS)
     return (last / TARGETS).astype(int) + 1
 
 
 def epochs(count, seed=SEED, first=0, batch_size=BATCH, rows=ROWS):
     """The order of the rows in `count` epochs."""
-    batches = windows.training_batches(VALUES, rows, WINDOW, HORIZON, batch_size, seed, first)
+    at = windows.one_series(rows)
+    batches = windows.training_batches(ARRAYS, at, WINDOW, HORIZON, batch_size, seed, first)
     steps = -(-len(rows) // batch_size)
     order = [origins_of(batch) for batch in batches.take(count * steps)]
     return [np.concatenate(order[epoch * steps : (epoch + 1) * steps]).tolist() for epoch in range(count)]
@@ -54,24 +60,49 @@ def test_origins_are_all_rows_with_a_whole_window_before_and_a_whole_horizon_in_
 @given(st.lists(st.integers(0, TIME), min_size=1, max_size=5), sizes)
 def test_a_history_is_the_window_before_its_row_and_nan_before_the_first(rows, window):
     expected = [past_of(row, window) for row in rows]
-    np.testing.assert_array_equal(windows.histories(VALUES, np.array(rows), window), expected)
+    np.testing.assert_array_equal(windows.histories(VALUES, one_series(rows), window), expected)
 
 
 @fuzzed
 @given(st.lists(st.integers(0, TIME - 7), min_size=1, max_size=5), sizes)
 def test_a_future_starts_at_its_row(rows, horizon):
     expected = [[VALUES[row + ahead] for ahead in range(horizon)] for row in rows]
-    np.testing.assert_array_equal(windows.futures(VALUES, np.array(rows), horizon), expected)
+    np.testing.assert_array_equal(windows.futures(VALUES, one_series(rows), horizon), expected)
 
 
 def test_evaluation_sees_every_window_once_in_order():
-    batches = list(windows.evaluation_batches(VALUES, ROWS, WINDOW, HORIZON, BATCH))
-    assert [len(history) for history, _ in batches] == [BATCH] * (STEPS - 1) + [len(ROWS) - BATCH * (STEPS - 1)]
+    batches = list(windows.evaluation_batches(ARRAYS, one_series(ROWS), WINDOW, HORIZON, BATCH))
+    assert [len(inputs["history"]) for inputs, _ in batches] == [BATCH] * (STEPS - 1) + [
+        len(ROWS) - BATCH * (STEPS - 1)
+    ]
     np.testing.assert_array_equal(np.concatenate([origins_of(batch) for batch in batches]), ROWS)
-    history, future = (np.concatenate([batch[part] for batch in batches]) for part in (0, 1))
+    history = np.concatenate([inputs["history"] for inputs, _ in batches])
+    future = np.concatenate([future for _, future in batches])
     assert history.dtype == future.dtype == np.float32
-    np.testing.assert_array_equal(history, windows.histories(VALUES, ROWS, WINDOW))
-    np.testing.assert_array_equal(future, windows.futures(VALUES, ROWS, HORIZON))
+    np.testing.assert_array_equal(history, windows.histories(VALUES, one_series(ROWS), WINDOW))
+    np.testing.assert_array_equal(future, windows.futures(VALUES, one_series(ROWS), HORIZON))
+
+
+def test_batches_hold_what_belongs_to_each_window():
+    values = np.concatenate([np.arange(40.0), np.arange(1000.0, 1006)])[:, None]  # two series
+    arrays = windows.Arrays(
+        values=values,
+        past=values + 0.25,
+        future=values + 0.5,
+        static=np.array([[7.0], [8.0]]),
+        labels=np.array([[1], [2]]),
+    )
+    at = windows.Origins(np.array([5, 43]), np.array([0, 40]), np.array([0, 1]))
+    ((inputs, future),) = windows.evaluation_batches(arrays, at, 5, 3, 7)
+    nan = np.nan
+    np.testing.assert_array_equal(inputs["history"][..., 0], [[0, 1, 2, 3, 4], [nan, nan, 1000, 1001, 1002]])
+    np.testing.assert_array_equal(
+        inputs["past"][..., 0], [[0.25, 1.25, 2.25, 3.25, 4.25], [0, 0, 1000.25, 1001.25, 1002.25]]
+    )
+    known = [0.5 + np.arange(8), [0, 0, *(1000.5 + np.arange(6))]]
+    np.testing.assert_array_equal(inputs["future"][..., 0], known)
+    assert (inputs["static"].numpy().tolist(), inputs["labels"].numpy().tolist()) == ([[7], [8]], [[1], [2]])
+    np.testing.assert_array_equal(future[..., 0], [[5, 6, 7], [1003, 1004, 1005]])
 
 
 # --- the order of training ---
@@ -85,18 +116,21 @@ def test_every_epoch_is_another_permutation_of_all_windows():
 
 
 def test_the_last_partial_batch_of_every_epoch_is_kept():
-    batches = windows.training_batches(VALUES, ROWS, WINDOW, HORIZON, BATCH, SEED, 0)
+    batches = windows.training_batches(ARRAYS, one_series(ROWS), WINDOW, HORIZON, BATCH, SEED, 0)
     rest = len(ROWS) - BATCH * (STEPS - 1)
     assert 0 < rest < BATCH
-    lengths = [len(history) for history, _ in batches.take(3 * STEPS)]
+    lengths = [len(inputs["history"]) for inputs, _ in batches.take(3 * STEPS)]
     assert lengths == 3 * [*[BATCH] * (STEPS - 1), rest]
 
 
 def test_training_shows_the_whole_window_and_the_whole_future():
-    for history, future in windows.training_batches(VALUES, ROWS, WINDOW, HORIZON, BATCH, SEED, 0).take(STEPS):
-        rows = origins_of((history, future))
-        np.testing.assert_array_equal(history, windows.histories(VALUES, rows, WINDOW))
-        np.testing.assert_array_equal(future, windows.futures(VALUES, rows, HORIZON))
+    for inputs, future in windows.training_batches(ARRAYS, one_series(ROWS), WINDOW, HORIZON, BATCH, SEED, 0).take(
+        STEPS
+    ):
+        at = one_series(origins_of((inputs, future)))
+        assert list(inputs) == ["history"]
+        np.testing.assert_array_equal(inputs["history"], windows.histories(VALUES, at, WINDOW))
+        np.testing.assert_array_equal(future, windows.futures(VALUES, at, HORIZON))
 
 
 @pytest.mark.parametrize("seed", [0, SEED, 2**31 - 1, 2**40 + 7])

@@ -37,11 +37,29 @@ def write_parts(folder, names=("train", "validation", "test"), suffix=".csv"):
     return paths
 
 
+def ends_of(splits):
+    """The rows after the parts of the only series."""
+    return tuple(splits.ends[0].tolist())
+
+
+def rows_of(splits, part):
+    """First row of a part of the only series and the row after its last."""
+    start, stop = splits.rows(part)
+    return int(start[0]), int(stop[0])
+
+
+def origins_of(splits, part):
+    """The rows at which the part's forecasts start; all lie in the only series, which starts at row 0."""
+    at = splits.origins(part)
+    assert set(at.series.tolist()) == set(at.firsts.tolist()) == {0}
+    return at.rows.tolist()
+
+
 def assert_whole(splits):
     """The parts join to the series that was cut."""
-    pd.testing.assert_index_equal(splits.series.stamps, pd.DatetimeIndex(frame()["date"]), exact="equiv")
-    np.testing.assert_array_equal(splits.series.values, frame()[["load", "wind"]])
-    assert (splits.series.columns, splits.series.frequency) == (("load", "wind"), "D")
+    pd.testing.assert_index_equal(splits.panel.stamps, pd.DatetimeIndex(frame()["date"]), exact="equiv")
+    np.testing.assert_array_equal(splits.panel.values, frame()[["load", "wind"]])
+    assert (splits.panel.columns, splits.panel.frequency) == (("load", "wind"), "D")
     assert splits.notes == ()
 
 
@@ -55,23 +73,23 @@ def test_a_file_and_a_data_frame_give_the_same_series(tmp_path, name):
     for source in (path, str(path), frame(), frame().set_index("date")):
         splits = data.load(source, Config(**SIZES))
         assert_whole(splits)
-        assert splits.series.time_column == "date"
-        assert splits.series.source == ("the DataFrame" if isinstance(source, pd.DataFrame) else str(path))
+        assert splits.panel.time_column == "date"
+        assert splits.panel.source == ("the DataFrame" if isinstance(source, pd.DataFrame) else str(path))
 
 
 def test_targets_are_the_named_columns_in_their_order():
     config = Config(**SIZES, target_columns=("wind", "load"))
-    series = data.load(frame(), config).series
+    series = data.load(frame(), config).panel
     assert series.columns == ("wind", "load")
     np.testing.assert_array_equal(series.values, frame()[["wind", "load"]])
-    assert data.load(frame(), Config(**SIZES, target_columns=("wind",))).series.values.shape == (LENGTH, 1)
+    assert data.load(frame(), Config(**SIZES, target_columns=("wind",))).panel.values.shape == (LENGTH, 1)
 
 
 def test_the_time_column_can_be_named():
     seen = pd.date_range("2030-01-01", periods=LENGTH, freq="h")
     table = frame().assign(seen=seen.astype(str))
     config = Config(**SIZES, time_column="seen", target_columns=("load",))
-    series = data.load(table, config).series
+    series = data.load(table, config).panel
     assert (series.time_column, series.frequency, series.stamps.tolist()) == ("seen", "h", seen.tolist())
 
 
@@ -80,9 +98,9 @@ def test_missing_steps_become_nan_and_are_counted():
     splits = data.load(frame().drop(index=dropped), Config(**SIZES))
     expected = frame()[["load", "wind"]].to_numpy()
     expected[dropped] = nan
-    np.testing.assert_array_equal(splits.series.values, expected)
-    assert splits.series.missing_steps == 3
-    assert len(splits.series.stamps) == LENGTH
+    np.testing.assert_array_equal(splits.panel.values, expected)
+    assert splits.panel.missing_steps == 3
+    assert len(splits.panel.stamps) == LENGTH
 
 
 def test_steps_missing_inside_and_between_files_are_counted(tmp_path):
@@ -91,9 +109,13 @@ def test_steps_missing_inside_and_between_files_are_counted(tmp_path):
         part = frame().iloc[start:stop]
         part.drop(index=[row for row in dropped if start <= row < stop]).to_csv(tmp_path / f"{name}.csv", index=False)
     splits = data.load(tmp_path, Config(**SIZES))
-    assert splits.series.missing_steps == 4
-    assert np.flatnonzero(np.isnan(splits.series.values[:, 0])).tolist() == dropped
-    assert splits.ends == (30, 41, LENGTH)  # validation starts with its first row, two steps after the last of train
+    assert splits.panel.missing_steps == 4
+    assert np.flatnonzero(np.isnan(splits.panel.values[:, 0])).tolist() == dropped
+    assert ends_of(splits) == (
+        30,
+        41,
+        LENGTH,
+    )  # validation starts with its first row, two steps after the last of train
 
 
 # --- rules ---
@@ -112,9 +134,9 @@ def test_steps_missing_inside_and_between_files_are_counted(tmp_path):
 )
 def test_fractions_rows_and_dates_cut_one_table(options, ends):
     splits = data.load(frame(), Config(**SIZES, **options))
-    assert splits.ends == ends
+    assert ends_of(splits) == ends
     assert_whole(splits)
-    assert [splits.rows(part) for part in (*data.SPLITS, "all")] == [
+    assert [rows_of(splits, part) for part in (*data.SPLITS, "all")] == [
         (0, ends[0]), (ends[0], ends[1]), (ends[1], ends[2]), (0, LENGTH),
     ]  # fmt: skip
 
@@ -122,19 +144,19 @@ def test_fractions_rows_and_dates_cut_one_table(options, ends):
 def test_counted_steps_are_split_at_steps():
     table = pd.DataFrame({"step": np.arange(0, 2 * LENGTH, 2), "load": np.arange(LENGTH)})
     splits = data.load(table, Config(**SIZES, time_column="step", split_dates=("58", "81")))
-    assert (splits.ends, splits.series.frequency) == ((29, 41, LENGTH), "2")
+    assert (ends_of(splits), splits.panel.frequency) == ((29, 41, LENGTH), "2")
 
 
 @pytest.mark.parametrize("first", [1000, 1951, 20240101])
 def test_a_frequency_of_whole_numbers_keeps_what_looks_like_years_or_days_as_steps(first):
     steps = np.arange(first, first + LENGTH)
     table = pd.DataFrame({"time": steps, "load": np.arange(LENGTH)})
-    series = data.load(table, Config(**SIZES, frequency="1")).series
+    series = data.load(table, Config(**SIZES, frequency="1")).panel
     assert (series.stamps.tolist(), series.frequency, series.missing_steps) == (steps.tolist(), "1", 0)
 
 
 def test_one_row_is_a_series_where_the_frequency_is_known():
-    series = data.read_series(frame(1), Config(frequency="D"))
+    series = data.read(frame(1), Config(frequency="D"))
     assert (series.stamps.tolist(), series.values.tolist()) == ([pd.Timestamp("2024-01-01")], [[0.0, 0.5]])
 
 
@@ -144,14 +166,14 @@ def test_a_folder_brings_its_own_parts(tmp_path, name, suffix):
     write_parts(tmp_path, ("train", name, "test"), suffix)
     splits = data.load(tmp_path, Config(**SIZES))
     assert_whole(splits)
-    assert [splits.rows(part) for part in data.SPLITS] == list(PARTS.values())
+    assert [rows_of(splits, part) for part in data.SPLITS] == list(PARTS.values())
 
 
 def test_files_for_validation_and_test_come_as_options(tmp_path):
     train, validation, test = map(str, write_parts(tmp_path))
     splits = data.load(train, Config(**SIZES, validation_data=validation, test_data=test))
     assert_whole(splits)
-    assert splits.ends == (29, 41, LENGTH)
+    assert ends_of(splits) == (29, 41, LENGTH)
 
 
 def test_columns_of_further_files_are_chosen_by_name(tmp_path):
@@ -167,7 +189,7 @@ def test_a_test_file_alone_leaves_the_end_of_the_data_for_validation(tmp_path):
     frame().iloc[41:].to_csv(test, index=False)
     splits = data.load(frame().iloc[:41], Config(**SIZES, test_data=str(test), validation_fraction=0.25))
     assert_whole(splits)
-    assert splits.ends == (41 - 10, 41, LENGTH)
+    assert ends_of(splits) == (41 - 10, 41, LENGTH)
 
 
 @settings(deadline=None)
@@ -177,10 +199,10 @@ def test_windows_may_reach_back_but_targets_stay_inside_their_part(window, horiz
     splits = data.load(frame(), config)
     seen = []
     for part in data.SPLITS:
-        start, stop = splits.rows(part)
+        start, stop = rows_of(splits, part)
         # Every row of the part from which a window lies behind and a horizon ahead, and no other.
         expected = [row for row in range(start, stop) if row >= window and row + horizon <= stop]
-        assert splits.origins(part).tolist() == expected
+        assert origins_of(splits, part) == expected
         seen += [target for row in expected for target in {row, row + horizon - 1}]
         if part != "train":
             assert expected[0] == start
@@ -230,10 +252,10 @@ def test_the_resolved_config_repeats_the_load():
     config = Config(units=11)
     splits = data.load(table, config)
     resolved = data.resolved(config, splits)
-    found = {"time_column": "seen", "target_columns": ("load", "wind"), "frequency": "D"}
+    found = {"layout": "wide", "time_column": "seen", "target_columns": ("load", "wind"), "frequency": "D"}
     assert resolved == Config(units=11, window=21, horizon=7, season_length=7, **found)
     again = data.load(table, resolved)
-    assert (again.ends, again.window, again.horizon) == (splits.ends, splits.window, splits.horizon)
+    assert (ends_of(again), again.window, again.horizon) == (ends_of(splits), splits.window, splits.horizon)
     assert data.resolved(resolved, again) == resolved
 
 
@@ -257,5 +279,5 @@ def test_a_fingerprint_changes_with_its_own_part_and_no_other():
 def test_a_whole_series_has_every_window_and_no_split():
     config = Config(**SIZES, split_rows=(29, 41, LENGTH + 7))
     splits = data.load_whole(frame(), config)
-    assert splits.origins("all").tolist() == list(range(WINDOW, LENGTH - HORIZON + 1))
-    assert data.load_whole(frame(WINDOW + HORIZON), config).origins("all").tolist() == [WINDOW]
+    assert origins_of(splits, "all") == list(range(WINDOW, LENGTH - HORIZON + 1))
+    assert origins_of(data.load_whole(frame(WINDOW + HORIZON), config), "all") == [WINDOW]

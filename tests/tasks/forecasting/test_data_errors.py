@@ -47,6 +47,17 @@ def test_a_table_of_time_stamps_alone_is_refused():
         data.load(frame()[["date"]], Config())
 
 
+@pytest.mark.parametrize(("name", "option"), [("date", None), ("seen", "seen")])
+def test_an_unreadable_time_stamp_is_refused_and_makes_no_table_of_a_row_per_series(name, option):
+    table = frame().rename(columns={"date": name}).astype({name: str})
+    table.loc[3, name] = "2024-01-0x"
+    with refusal(
+        f"the DataFrame, row 3, column {name!r}: expected a time stamp such as 2024-01-31 or 2024-01-31 23:00. "
+        "Received: '2024-01-0x'."
+    ):
+        data.load(table, Config(**SIZES, time_column=option))
+
+
 def test_an_empty_column_is_refused():
     with refusal("the DataFrame, column 'wind': every value is missing. Leave it out of target_columns."):
         data.load(frame().assign(wind=np.nan), Config(**SIZES))
@@ -66,7 +77,7 @@ def test_a_part_without_any_value_is_refused(part, rows):
     config = Config(**SIZES, split_rows=(31, 41, LENGTH))
     table = frame()
     table.loc[table.index[rows], "wind"] = np.nan
-    assert data.load(table, config).ends == (31, 41, LENGTH)
+    assert data.load(table, config).ends.tolist() == [[31, 41, LENGTH]]
     table.loc[table.index[rows], "load"] = np.nan
     with refusal(f"Every value of the {part} part is missing. Change the split, or supply more data."):
         data.load(table, config)
@@ -118,6 +129,7 @@ def test_a_folder_takes_no_further_files_and_no_rule(tmp_path):
         "test_data": "other.csv",
         "split_rows": (29, 41, LENGTH),
         "split_dates": ("2024-01-30", "2024-02-11"),
+        "windows": 3,
     }
     for name, value in rules.items():
         with refusal(
@@ -151,6 +163,18 @@ def test_files_must_follow_each_other(tmp_path):
         data.load(frame(), Config(**SIZES, test_data=test))
 
 
+def test_files_must_tell_time_in_the_same_way(tmp_path):
+    steps = pd.DataFrame({"date": range(1, LENGTH + 1), "load": 1.0, "wind": 2.0})
+    test = write(tmp_path / "steps.csv", steps)
+    with refusal(f"{test}, column 'date': expected time stamps, as in the DataFrame. Received: 1."):
+        data.load(frame(), Config(**SIZES, test_data=test))
+    test = write(tmp_path / "dates.csv", frame())
+    with refusal(
+        f"{test}, column 'date': expected numbers that count steps, as in the DataFrame. Received: 2024-01-01 00:00:00."
+    ):
+        data.load(steps, Config(**SIZES, test_data=test))
+
+
 def test_files_must_lie_on_one_grid(tmp_path):
     test = write(tmp_path / "test.csv", frame(start="2024-03-01 01:00"))
     with refusal(
@@ -181,7 +205,7 @@ def test_rows_must_end_within_the_data():
         "`split_rows` must end within the data. Received: (29, 41, 54). the DataFrame has 53 rows on its grid."
     ):
         data.load(frame().drop(index=7), Config(**SIZES, split_rows=(29, 41, LENGTH + 1)))
-    assert data.load(frame().drop(index=7), Config(**SIZES, split_rows=(29, 41, LENGTH))).ends[-1] == LENGTH
+    assert data.load(frame().drop(index=7), Config(**SIZES, split_rows=(29, 41, LENGTH))).ends[0, -1] == LENGTH
 
 
 @pytest.mark.parametrize(
@@ -231,7 +255,7 @@ def test_every_part_must_hold_one_example(rows, problem):
 
 def test_parts_that_hold_exactly_one_example_are_enough():
     splits = data.load(frame(), Config(**SIZES, split_rows=(8, 11, 14)))
-    assert [splits.origins(part).tolist() for part in data.SPLITS] == [[5], [8], [11]]
+    assert [splits.origins(part).rows.tolist() for part in data.SPLITS] == [[5], [8], [11]]
 
 
 def test_no_validation_at_all_is_refused():

@@ -67,7 +67,7 @@ def test_baselines_that_a_run_does_not_have_are_refused(capfd, without_baselines
 
 def test_unknown_baselines_and_parts_are_refused(without_baselines, table):
     run = seqapps.load(without_baselines)
-    with refusal("`baselines` must be one of 'none', 'fast'. Received: baselines='fats'. Did you mean 'fast'?"):
+    with refusal("`baselines` must be one of 'none', 'fast', 'full'. Received: baselines='fats'. Did you mean 'fast'?"):
         run.evaluate(table, baselines="fats")
     with refusal("`split` must be one of 'test', 'validation', 'all'. Received: split='tset'. Did you mean 'test'?"):
         run.evaluate(table, split="tset")

@@ -60,7 +60,7 @@ def test_errors_are_those_of_numpy(result):
 
 def test_scaled_errors_use_mean_and_deviation_of_the_training_part(result, run):
     _, splits, _ = run
-    train = splits.series.values[: splits.ends[0]]
+    train = splits.panel.values[: splits.ends[0, 0]]
     deviation = np.nanstd(train, axis=0)
     for method in result.forecasts:
         for column, name in enumerate(COLUMNS):
@@ -84,13 +84,13 @@ def test_quantile_metrics_are_those_of_numpy(result):
 def test_mase_is_that_of_utilsforecast_over_all_rows_before_the_test_part(trained_run, run):
     """On whole rows alone, because utilsforecast has no missing values."""
     served, splits, baselines = run
-    values = pd.DataFrame(splits.series.values).interpolate().bfill().to_numpy()
-    whole = dataclasses.replace(splits, series=dataclasses.replace(splits.series, values=values))
-    before = values[: splits.ends[1]]
+    values = pd.DataFrame(splits.panel.values).interpolate().bfill().to_numpy()
+    whole = dataclasses.replace(splits, panel=dataclasses.replace(splits.panel, values=values))
+    before = values[: splits.ends[0, 1]]
     served = serving.Served(trained_run("forecasting", "gru"))
     season = splits.season_length
     error = tuple(np.abs(before[season:] - before[:-season]).mean(axis=0).tolist())
-    served.preprocessing = dataclasses.replace(served.preprocessing, seasonal_error=error)
+    served.preprocessing = dataclasses.replace(served.preprocessing, seasonal_error=(error,))
     result = evaluation.evaluate(served, whole, "test", baselines)
     columns = np.arange(TARGETS)
     train = pd.DataFrame({"unique_id": np.tile(columns, len(before)), "y": before.ravel()})
@@ -104,7 +104,7 @@ def test_mase_is_that_of_utilsforecast_over_all_rows_before_the_test_part(traine
 
 def test_mase_leaves_out_pairs_with_a_missing_value(result, run):
     _, splits, _ = run
-    before = splits.series.values[: splits.ends[1]]
+    before = splits.panel.values[: splits.ends[0, 1]]
     pairs = np.abs(before[splits.season_length :] - before[: -splits.season_length])
     for column, name in enumerate(COLUMNS):
         scores = result.metrics["by_column"][name][LAST]
@@ -129,12 +129,13 @@ def test_errors_by_step_are_means_over_windows_and_columns(result, run):
 
 def test_a_baseline_forecasts_from_the_same_origins_as_the_model(result, run):
     served, splits, baselines = run
-    start, stop = splits.ends[1:]
-    np.testing.assert_array_equal(result.origins, np.arange(start, stop - HORIZON + 1))
-    expected = baselines.forecast(splits.series.values, result.origins, served.preprocessing)
+    start, stop = splits.ends[0, 1:]
+    np.testing.assert_array_equal(result.at.rows, np.arange(start, stop - HORIZON + 1))
+    scaled = baselines.forecast(splits.panel, result.at, served.preprocessing)
     assert list(result.forecasts) == [evaluation.MODEL, *METHODS]
     for method in METHODS:
-        np.testing.assert_array_equal(result.forecasts[method], expected[method])
+        expected = served.preprocessing.inverse(scaled[method])
+        np.testing.assert_allclose(result.forecasts[method], expected, rtol=1e-6)
     facts = {name: result.metrics[name] for name in ("split", "windows", "every_nth_origin", "ridge_strength")}
     counts = {"windows": stop - start - HORIZON + 1, "every_nth_origin": 1}
     assert facts == {"split": "test", **counts, "ridge_strength": baselines.strength}
@@ -143,14 +144,14 @@ def test_a_baseline_forecasts_from_the_same_origins_as_the_model(result, run):
 def test_a_column_without_a_seasonal_error_has_no_mase(trained_run, run):
     _, splits, baselines = run
     served = serving.Served(trained_run("forecasting", "gru"))
-    served.preprocessing = dataclasses.replace(served.preprocessing, seasonal_error=(0.0, 2.0))
+    served.preprocessing = dataclasses.replace(served.preprocessing, seasonal_error=((0.0, 2.0),))
     metrics = evaluation.evaluate(served, splits, "test", baselines).metrics
     for method in metrics["methods"]:
         tide, swell = (metrics["by_column"][name][method] for name in COLUMNS)
         assert tide["mase"] is None
         assert tide["mae"] > 0
         assert metrics["methods"][method]["mase"] == swell["mase"] == pytest.approx(swell["mae"] / 2)
-    served.preprocessing = dataclasses.replace(served.preprocessing, seasonal_error=(0.0, 0.0))
+    served.preprocessing = dataclasses.replace(served.preprocessing, seasonal_error=((0.0, 0.0),))
     metrics = evaluation.evaluate(served, splits, "test", baselines).metrics
     assert metrics["methods"][evaluation.MODEL]["mase"] is None
     assert ": MAE " in metrics["verdict"]
@@ -174,8 +175,8 @@ def random_walk(steps=211):
 
 
 def test_a_forecast_that_copies_its_last_input_is_told():
-    values, origins = random_walk(), np.arange(31, 101)
-    copied = np.repeat(values[origins - 1][:, None], HORIZON, axis=1)
+    values, origins = random_walk(), windows.one_series(np.arange(31, 101))
+    copied = np.repeat(values[origins.rows - 1][:, None], HORIZON, axis=1)
     message = (
         "In 100% of steps and columns the forecast is little more than the last input value, shifted in time: the "
         "model has found nothing to add to it."
@@ -186,19 +187,19 @@ def test_a_forecast_that_copies_its_last_input_is_told():
 
 
 def test_the_truth_and_an_honest_forecast_are_no_copies():
-    values, origins = random_walk(), np.arange(31, 101)
+    values, origins = random_walk(), windows.one_series(np.arange(31, 101))
     truth = windows.futures(values, origins, HORIZON)
     assert evaluation.lag_check(values, origins, truth) == {"share": 0.0, "message": ""}
-    halfway = (truth + values[origins - 1][:, None]) / 2
+    halfway = (truth + values[origins.rows - 1][:, None]) / 2
     assert evaluation.lag_check(values, origins, halfway) == {"share": 0.0, "message": ""}
 
 
 def test_the_share_counts_steps_and_columns_and_gaps_are_left_out():
-    values, origins = random_walk(), np.arange(31, 101)
+    values, origins = random_walk(), windows.one_series(np.arange(31, 101))
     values[50:53, 1] = np.nan
     forecast = windows.futures(values, origins, HORIZON)
     filled = pd.DataFrame(values).ffill().to_numpy()
-    forecast[:, :2, 1] = filled[origins - 1, None, 1]
+    forecast[:, :2, 1] = filled[origins.rows - 1, None, 1]
     assert evaluation.lag_check(values, origins, forecast) == {"share": 0.2, "message": ""}
 
 
@@ -211,10 +212,10 @@ def test_the_table_of_predictions_holds_every_answer_with_its_time(result, run):
     assert table.columns.tolist() == ["id", "origin", "time", "reference", "answer", "loss", *METHODS]
     assert len(table) == result.actual.size
     row = 7 * HORIZON * TARGETS + 3 * TARGETS + 1  # eighth origin, fourth step, second column
-    origin = result.origins[7]
-    stamps, picked = splits.series.stamps, table.iloc[row]
+    origin = result.at.rows[7]
+    stamps, picked = splits.panel.stamps, table.iloc[row]
     assert (picked["id"], picked["origin"], picked["time"]) == ("swell", stamps[origin - 1], stamps[origin + 3])
-    assert picked["reference"] == splits.series.values[origin + 3, 1]
+    assert picked["reference"] == splits.panel.values[origin + 3, 1]
     assert picked["answer"] == result.forecasts[evaluation.MODEL][7, 3, 1]
     assert picked["loss"] == pytest.approx(abs(picked["answer"] - picked["reference"]))
     assert picked[LAST] == result.forecasts[LAST][7, 3, 1]
@@ -224,7 +225,7 @@ def test_the_table_of_predictions_holds_every_answer_with_its_time(result, run):
 def test_a_long_table_of_predictions_is_thinned_by_whole_origins(result, run):
     _, splits, _ = run
     whole = evaluation.prediction_table(result, splits)
-    assert len(result.origins) == 76
+    assert len(result.at) == 76
     per_origin = HORIZON * TARGETS
     for most_origins, stride in ((1, 76), (2, 38), (19, 4), (75, 2), (76, 1), (77, 1)):
         kept = whole[whole.index // per_origin % stride == 0].reset_index(drop=True)

@@ -12,7 +12,7 @@ from sklearn.metrics import mean_pinball_loss
 
 from seqapps.config import CELL_NAMES
 from seqapps.tasks.forecasting.config import Config
-from seqapps.tasks.forecasting.model import QuantileLoss, build_model, rising
+from seqapps.tasks.forecasting.model import QuantileLoss, Sizes, build_model, rising
 
 BATCH, WINDOW, HORIZON, TARGETS, UNITS = 3, 13, 5, 2, 7
 LEVELS = (0.1, 0.5, 0.9)
@@ -27,11 +27,11 @@ def normal(*shape, seed=0):
 
 def built(targets=TARGETS, window=WINDOW, mark_missing=False, **options):
     keras.utils.set_random_seed(5)
-    return build_model(Config(window=window, horizon=HORIZON, units=UNITS, **options), targets, mark_missing)
+    return build_model(Config(window=window, horizon=HORIZON, units=UNITS, **options), Sizes(targets, mark_missing))
 
 
 def answer(model, history):
-    return keras.ops.convert_to_numpy(model(history, training=False))
+    return keras.ops.convert_to_numpy(model({"history": history}, training=False))
 
 
 # --- the loss ---

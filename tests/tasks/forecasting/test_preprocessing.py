@@ -46,10 +46,11 @@ def test_mean_scale_and_range_are_those_of_the_training_part(transform):
     train = values[:TRAIN]
     transformed = np.log(train) if transform == "log" else train
     scaling = fitted(values, transform)
-    np.testing.assert_allclose(scaling.mean, transformed.sum(axis=0) / TRAIN)
-    np.testing.assert_allclose(np.square(scaling.scale), np.square(transformed - scaling.mean).sum(axis=0) / TRAIN)
-    np.testing.assert_array_equal(scaling.low, train.min(axis=0))
-    np.testing.assert_array_equal(scaling.high, train.max(axis=0))
+    np.testing.assert_allclose(scaling.mean, [transformed.sum(axis=0) / TRAIN])
+    np.testing.assert_allclose(np.square(scaling.scale), [np.square(transformed - scaling.mean).sum(axis=0) / TRAIN])
+    np.testing.assert_array_equal(scaling.low, [train.min(axis=0)])
+    np.testing.assert_array_equal(scaling.high, [train.max(axis=0)])
+    assert (scaling.ids, scaling.many) == (("",), False)
     assert (scaling.columns, scaling.transform, scaling.mark_missing) == (("load", "wind"), transform, False)
 
 
@@ -67,7 +68,7 @@ def test_missing_training_values_are_left_out_and_remembered():
     values = positive()
     values[[3, 5], 0] = np.nan
     scaling = fitted(values)
-    np.testing.assert_allclose(scaling.mean[0], np.delete(values[:TRAIN, 0], [3, 5]).mean())
+    np.testing.assert_allclose(scaling.mean[0][0], np.delete(values[:TRAIN, 0], [3, 5]).mean())
     assert scaling.mark_missing
     values = positive()
     values[[30, 50], 0] = np.nan
@@ -80,7 +81,7 @@ def test_a_constant_column_has_scale_one(transform, value):
     values = positive()
     values[:TRAIN, 1] = value
     scaling = fitted(values, transform)
-    assert scaling.scale[1] == 1
+    assert scaling.scale[0][1] == 1
     scaled = scaling.forward(values[:TRAIN])
     np.testing.assert_allclose(scaled[:, 1], 0, atol=1e-6)
     np.testing.assert_allclose(scaling.inverse(scaled)[:, 1], value, rtol=1e-6)
@@ -96,6 +97,16 @@ def test_a_logarithm_needs_positive_values(row, value, shown):
     ):
         fitted(values, "log")
     fitted(values, "none")
+
+
+@pytest.mark.parametrize("option", ["past_columns", "future_columns"])
+def test_a_covariate_that_is_empty_in_training_is_refused(option):
+    table = pd.DataFrame({"time": range(LENGTH), "load": positive()[:, 0], "heat": 7.0})
+    table.loc[: TRAIN - 1, "heat"] = np.nan
+    config = Config(**OPTIONS, **{option: ("heat",)})
+    splits = data.load(table, config)
+    with refusal(f"Column 'heat': every value of the training part is missing. Leave it out of {option}."):
+        preprocessing.fit(splits, config)
 
 
 @every_transform
@@ -194,7 +205,7 @@ def test_the_seasonal_error_is_the_denominator_of_mase_in_utilsforecast():
     # A forecast that is wrong by 1 has a mean absolute error of 1, so that its MASE is 1 / denominator.
     test = pd.DataFrame({"unique_id": ["load", "wind"], "ds": VALIDATION, "y": 0.0, "model": 1.0})
     mase = losses.mase(test, ["model"], SEASON, train).set_index("unique_id")["model"]
-    np.testing.assert_allclose(fitted(values).seasonal_error, 1 / mase[["load", "wind"]])
+    np.testing.assert_allclose(fitted(values).seasonal_error[0], 1 / mase[["load", "wind"]])
 
 
 def test_the_seasonal_error_is_the_mean_over_observed_pairs():

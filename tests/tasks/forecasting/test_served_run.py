@@ -7,7 +7,8 @@ import tensorflow as tf
 
 import seqapps
 from seqapps import export
-from seqapps.tasks.forecasting import serving
+from seqapps.series import windows
+from seqapps.tasks.forecasting import data, serving
 
 BATCH, WINDOW, HORIZON = 3, 13, 5
 SHORT = 11  # steps of a table that does not fill the window
@@ -68,8 +69,9 @@ def test_predict_of_one_row_knows_the_step_from_the_run(run, toys):
 
 def test_answers_do_not_depend_on_the_size_of_the_batches(trained_run, toys):
     served = serving.Served(trained_run("forecasting", "gru"))
-    values, origins = toys["forecasting"].data[["tide", "swell"]].to_numpy(), np.arange(31, 31 + 2 * BATCH + 1)
-    (whole,) = served.answers(values, origins)
-    parts = list(served.answers(values, origins, batch_size=BATCH))
+    panel = data.read(toys["forecasting"].data, served.config)
+    origins = windows.one_series(np.arange(31, 31 + 2 * BATCH + 1))
+    (whole,) = served.answers(panel, origins)
+    parts = list(served.answers(panel, origins, batch_size=BATCH))
     assert [len(part["forecast"]) for part in parts] == [BATCH, BATCH, 1]
     np.testing.assert_allclose(np.concatenate([part["quantiles"] for part in parts]), whole["quantiles"], rtol=1e-5)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seqapps import export
 from seqapps.tasks.forecasting import serving
 from seqapps.tasks.forecasting.config import Config
-from seqapps.tasks.forecasting.model import build_model
+from seqapps.tasks.forecasting.model import Sizes, build_model
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 
 BATCH, WINDOW, HORIZON, TARGETS, UNITS, LEVELS = 3, 13, 5, 2, 7, 3
@@ -29,10 +29,10 @@ def made_bundle(transform):
     keras.utils.set_random_seed(7)
     config = Config(window=WINDOW, horizon=HORIZON, units=UNITS, transform=transform, channels="joint")
     mean, scale = (3.4, 0.2) if transform == "log" else (30.0, 5.0)
-    facts = {"mean": (mean,) * TARGETS, "scale": (scale,) * TARGETS, "seasonal_error": (1.0,) * TARGETS}
-    edges = {"low": (LOW,) * TARGETS, "high": (HIGH,) * TARGETS}
-    scaling = Preprocessing(("tide", "swell"), transform, mark_missing=True, **facts, **edges)
-    return serving.bundle(build_model(config, TARGETS, mark_missing=True), scaling, config).functions
+    facts = {"mean": mean, "scale": scale, "seasonal_error": 1.0, "low": LOW, "high": HIGH}
+    tables = {name: ((value,) * TARGETS,) for name, value in facts.items()}  # of one series
+    scaling = Preprocessing(("tide", "swell"), transform, ids=("",), mark_missing=True, frequency="h", **tables)
+    return serving.bundle(build_model(config, Sizes(TARGETS, mark_missing=True)), scaling, config).functions
 
 
 @pytest.fixture(scope="module")

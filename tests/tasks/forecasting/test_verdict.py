@@ -86,3 +86,34 @@ def test_the_verdict_is_one_plain_sentence(methods, expected):
 )
 def test_a_winner_that_loses_by_another_headline_metric_is_told_so(methods, expected):
     assert evaluation.verdict(methods) == expected
+
+
+# --- chance ---
+
+
+def by_chance(**p_values):
+    """What a test over 31 windows tells of every baseline."""
+    return {method.replace("_", " "): {"p_value": value, "windows": 31} for method, value in p_values.items()}
+
+
+@pytest.mark.parametrize(
+    ("chances", "expected"),
+    [
+        (by_chance(seasonal_naive=0.0499), LOSES),
+        (by_chance(ridge_regression=0.9), LOSES),  # not the best one
+        (
+            by_chance(seasonal_naive=0.05),
+            "The model does NOT beat the best baseline, seasonal naive, beyond chance: MASE 1 against 2 (50.0 % less, "
+            "p = 0.05 in a paired t-test over 31 windows that do not overlap).",
+        ),
+        (
+            by_chance(seasonal_naive=0.234, repeat_last_value=0.0611),
+            "The model does NOT beat the best baseline, seasonal naive, beyond chance: MASE 1 against 2 (50.0 % less, "
+            "p = 0.23 in a paired t-test over 31 windows that do not overlap). Nor does it beat repeat last value "
+            "beyond chance (p = 0.061).",
+        ),
+    ],
+)
+def test_a_lower_error_that_chance_explains_is_no_win(chances, expected):
+    methods = with_metrics(THREE, scaled_mse=(0.4, 0.5, 0.5))
+    assert evaluation.verdict(methods, chances) == expected
