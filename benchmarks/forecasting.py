@@ -34,7 +34,7 @@ DEMO = HERE.parent / "data" / "forecasting" / "sea_surface_temperature.csv"
 
 ETTH1 = "--split-rows 8640,11520,14400 --max-minutes 18"
 SHORT = f"{ETTH1} --window 96 --horizon 96"
-STEPWISE = f"{SHORT} --normalization standard --units 64 --dropout 0.3 --batch-size 64 --epochs 4"
+STEPWISE = f"{SHORT} --normalization standard --units 64 --dropout 0.3 --batch-size 128 --epochs 3"
 SEGMENT = "--head segment --segment-length 48 --units 256 --dropout 0.5"
 RATES = {"simple_rnn": 0.001, "lstm": 0.003, "gru": 0.003}
 AIRLINE = (
@@ -43,8 +43,8 @@ AIRLINE = (
 )
 M4 = (
     "--test-data DIR/m4_hourly_test.csv.gz --horizon 48 --season-length 24 --window 336 --head segment "
-    "--segment-length 24 --lags 24,168 --transform log --units 128 --dropout 0.2 --batch-size 512 --learning-rate 0.003 "
-    "--quantiles 0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9 --epochs 6 --max-minutes 16"
+    "--segment-length 24 --lags 24,168 --transform log --units 128 --dropout 0.2 --batch-size 512 "
+    "--learning-rate 0.003 --quantiles 0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9 --epochs 6 --max-minutes 16"
 )
 ROWS = {
     **{
