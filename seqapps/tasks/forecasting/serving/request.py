@@ -148,10 +148,18 @@ class RequestReader:
             (gaps, "Missing or unusable values were filled. "),
             (tf.reduce_any(far, axis=[1, 2]), "Values lie far outside the training range. "),
             (series == UNKNOWN, "The series was not in the training: it is scaled by its own history. "),
+            (self._label_unknown(request), "A label was not in the training. "),
             (self._covariate_missing(request), "Missing covariates were taken as their mean. "),
         ]
         empty = tf.constant("")
         return tf.strings.strip(tf.strings.join([tf.where(applies, text, empty) for applies, text in sentences]))
+
+    def _label_unknown(self, request):
+        if not self.labels:
+            return tf.zeros_like(request["end"], tf.bool)
+        texts = tf.unstack(request["static_labels"], axis=1)
+        codes = [table.lookup(each) for table, each in zip(self.labels, texts, strict=True)]
+        return tf.reduce_any(tf.stack(codes, axis=1) == 0, axis=1)
 
     def _covariate_missing(self, request):
         """Whether something is missing where the model reads it; steps before the history count nothing: `(batch,)`."""

@@ -9,7 +9,7 @@ import pandas as pd
 import tensorflow as tf
 
 from seqapps import export, run_folder
-from seqapps.series import grid, windows
+from seqapps.series import calendar, grid, windows
 from seqapps.series.panel import Data, Panel
 from seqapps.tasks.forecasting import data as data_module
 from seqapps.tasks.forecasting.config import Config
@@ -22,7 +22,7 @@ def request_of(
     """The windows before some origins as a request of the signature `forecast`."""
     request: dict[str, np.ndarray] = {"history": windows.histories(panel.values, at, window).astype("float32")}
     if preprocessing.calendar:
-        request["last_time"] = seconds(panel.stamps)[at.rows - 1]
+        request["last_time"] = _last_time(panel, at)
     if preprocessing.past.names:
         request["past"] = windows.histories(panel.past, at, window).astype("float32")
     if preprocessing.future.names:
@@ -35,6 +35,14 @@ def request_of(
     if preprocessing.many:
         request["unique_id"] = _bytes(np.array(panel.ids, dtype=object)[at.series])
     return request
+
+
+def _last_time(panel: Panel, at: windows.Origins) -> np.ndarray:
+    """Seconds since 1970 of the step before each origin; before a series' first row a step is counted back."""
+    own = seconds(panel.stamps)
+    at_first = at.rows == at.firsts
+    step = int(calendar.step_seconds(panel.frequency))
+    return np.where(at_first, own[np.minimum(at.rows, len(own) - 1)] - step, own[at.rows - 1])
 
 
 def _bytes(texts: np.ndarray) -> np.ndarray:
@@ -64,6 +72,13 @@ class Served:
             answer = self._loaded.forecast(**{name: tf.constant(value) for name, value in request.items()})
             yield {name: value.numpy() for name, value in answer.items()}
 
+    def _following(self, panel: Panel, row: int, first: int) -> pd.Index:
+        """The time stamps of the horizon; a series without any value is answered from its first row on."""
+        if row > first:
+            return grid.future_stamps(panel.stamps[row - 1], self.horizon, panel.frequency)
+        later = grid.future_stamps(panel.stamps[first], self.horizon - 1, panel.frequency)
+        return panel.stamps[first : first + 1].append(later)
+
     def predict(self, data: Data) -> pd.DataFrame:
         """Forecast what follows the last row of every series of a table.
 
@@ -81,7 +96,9 @@ class Served:
         forecast, quantiles, warning = (
             np.concatenate([answer[name] for answer in answers]) for name in ("forecast", "quantiles", "warning")
         )
-        following = [grid.future_stamps(panel.stamps[row - 1], self.horizon, panel.frequency) for row in at.rows]
+        following = [
+            self._following(panel, int(row), int(first)) for row, first in zip(at.rows, at.firsts, strict=True)
+        ]
         columns: dict[str, Any] = {panel.time_column: following[0].append(following[1:])}
         if self.preprocessing.many:
             names = np.repeat(np.array(panel.ids, dtype=object)[at.series], self.horizon)
