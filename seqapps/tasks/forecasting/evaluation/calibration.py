@@ -1,6 +1,6 @@
 """Conformal correction of the quantiles on the validation part."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -12,86 +12,95 @@ from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 
+METHODS = ("none", "shifts", "factors")
 SMALLEST_DISTANCE = 1e-6  # z-scores between a quantile and the median; keeps the ratio finite
 MOST_FORECASTS = 4_000_000  # steps × columns × origins that are held in memory at once
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The correction and what speaks for it.
+    """The correction, `median + factor · (quantile − median) + shift`, and what speaks for it.
 
     Attributes:
-        factors: `(horizon, targets, levels)` by which the distance from the median is multiplied; 1 at the median, and
-            everywhere if the correction does not help.
-        loss: Pinball loss of the outer quantiles as they are, on the half of the validation part that the correction
-            was not fitted on, both ways; `None` if there are too few windows to tell.
-        corrected_loss: The same, corrected.
+        method: `"none"`, `"shifts"` or `"factors"`.
+        factors: `(horizon, targets, levels)`; 1 where there is nothing to correct.
+        shifts: `(horizon, targets, levels)` z-scores; 0 where there is nothing to correct.
+        held_out_loss: For every method the pinball loss of the outer quantiles on the half of the validation part that
+            it was not fitted on, both ways; empty if there are too few windows to tell.
     """
 
+    method: str
     factors: np.ndarray
-    loss: float | None = None
-    corrected_loss: float | None = None
+    shifts: np.ndarray
+    held_out_loss: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self, config: Config) -> dict[str, Any]:
         """As `calibration.json` holds it."""
-        told = {"held_out_loss": self.loss, "held_out_corrected_loss": self.corrected_loss}
-        return {"levels": config.levels, **told, "factors": self.factors.tolist()}
+        told = {"levels": config.levels, "method": self.method, "held_out_loss": self.held_out_loss}
+        return told | {"factors": self.factors.tolist(), "shifts": self.shifts.tolist()}
 
 
 def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, config: Config) -> Calibration:
     """Conformal correction from validation residuals, per step of the horizon and column.
 
-    The distance of the quantile of level τ from the median is multiplied by the τ-quantile of the truth's distance in
-    units of it, with the finite-sample step of split conformal prediction, so that a share of τ of the validation
-    values lies below. Sources: Romano et al. 2019 (conformalised quantile regression), Kivaranovic et al. 2020 (in
-    units of the distance from the median), Stankevičiūtė et al. 2021 (per horizon step).
+    Either the quantile of level τ is shifted by the τ-quantile of the truth's distance from it, or its distance from
+    the median is multiplied by the τ-quantile of the truth's distance in units of it; both with the finite-sample step
+    of split conformal prediction, so that a share of τ of the validation values lies below. Sources: Romano et al. 2019
+    (conformalised quantile regression), Kivaranovic et al. 2020 (in units of the distance from the median),
+    Stankevičiūtė et al. 2021 (per horizon step).
 
     Windows overlap and time goes on, so nothing is guaranteed, and a validation part that is harder than the future
-    would only make the intervals too wide. So the correction is fitted on each half of the validation part and tried on
-    the other one: it is taken only if it lowers the pinball loss there.
+    would only make the intervals too wide. So each is fitted on each half of the validation part and tried on the other
+    one: the method with the lowest pinball loss there is taken, and no correction is one of them.
     """
     at = splits.origins("validation")
     at = at[:: max(1, -(-len(at) * splits.horizon * len(preprocessing.columns) // MOST_FORECASTS))]
     batches = windows.evaluation_batches(preprocessing.arrays(splits.panel), at, splits.window, splits.horizon, 256)
     answers = [(future.numpy(), model(inputs, training=False).numpy()) for inputs, future in batches]
     actual, quantiles = (np.concatenate(each).astype("float64") for each in zip(*answers, strict=True))
-    factors = _factors(actual, quantiles, config.levels)
     halves = _halves(at, splits.horizon)
     if min(len(half) for half in halves) < FEWEST_WINDOWS_PER_STEP:
-        return Calibration(factors)
-    losses = []
+        return Calibration("factors", *_correction("factors", actual, quantiles, config.levels))
+    losses = dict.fromkeys(METHODS, 0.0)
     for fitted, tried in (halves, halves[::-1]):
-        own = _factors(actual[fitted], quantiles[fitted], config.levels)
-        moved = _moved(quantiles[tried], own, config.levels)
-        losses.append([_loss(actual[tried], each, config.levels) for each in (quantiles[tried], moved)])
-    loss, corrected = (float(np.nanmean(each)) for each in zip(*losses, strict=True))
-    return Calibration(factors if corrected < loss else np.ones_like(factors), loss, corrected)
+        for method in METHODS:
+            factors, shifts = _correction(method, actual[fitted], quantiles[fitted], config.levels)
+            moved = _moved(quantiles[tried], factors, shifts, config.levels)
+            losses[method] += _loss(actual[tried], moved, config.levels) / 2
+    best = min(losses, key=lambda method: losses[method])
+    return Calibration(best, *_correction(best, actual, quantiles, config.levels), losses)
 
 
-def _factors(actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """What the distances from the median must be multiplied by: `(horizon, targets, levels)`."""
+def _correction(
+    method: str, actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factors and shifts of a method: `(horizon, targets, levels)` each."""
     middle = levels.index(0.5)
-    error = actual - quantiles[..., middle]  # (examples, horizon, targets)
-    factors = np.ones(quantiles.shape[1:])
+    factors, shifts = np.ones(quantiles.shape[1:]), np.zeros(quantiles.shape[1:])
     # Steps are taken together where there are few windows; both ends move outwards by the finite-sample step.
-    observed = (~np.isnan(error)).sum(axis=0)  # (horizon, targets)
-    if len(error) < FEWEST_WINDOWS_PER_STEP:
+    observed = (~np.isnan(actual)).sum(axis=0)  # (horizon, targets)
+    if len(actual) < FEWEST_WINDOWS_PER_STEP:
         observed = np.broadcast_to(observed.sum(axis=0), observed.shape)
     count = observed[observed > 0].min(initial=np.iinfo(int).max)
     for position, level in enumerate(levels):
-        if position == middle:
+        if position == middle or method == "none":
             continue
         side = 1 if level > 0.5 else -1
-        distance = np.maximum(side * (quantiles[..., position] - quantiles[..., middle]), SMALLEST_DISTANCE)
         rank = min(np.ceil((count + 1) * max(level, 1 - level)) / count, 1.0)
-        found = np.maximum(error_quantiles(side * error / distance, (rank,))[..., 0], 0.0)
-        factors[..., position] = np.where(observed > 0, found, 1.0)  # without values nothing is known
-    return factors
+        if method == "shifts":
+            error = side * (actual - quantiles[..., position])  # (examples, horizon, targets)
+            found = error_quantiles(error, (rank,))[..., 0]
+            shifts[..., position] = side * np.where(observed > 0, found, 0.0)  # without values nothing is known
+        else:
+            distance = np.maximum(side * (quantiles[..., position] - quantiles[..., middle]), SMALLEST_DISTANCE)
+            found = error_quantiles(side * (actual - quantiles[..., middle]) / distance, (rank,))[..., 0]
+            factors[..., position] = np.where(observed > 0, np.maximum(found, 0.0), 1.0)
+    return factors, shifts
 
 
-def _moved(quantiles: np.ndarray, factors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+def _moved(quantiles: np.ndarray, factors: np.ndarray, shifts: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
     median = quantiles[..., levels.index(0.5), None]
-    return median + (quantiles - median) * factors
+    return median + (quantiles - median) * factors + shifts
 
 
 def _loss(actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]) -> float:

@@ -92,7 +92,7 @@ def by_third(actual, quantiles, config: Config) -> dict[str, dict[str, list[floa
         told[method] = {"coverage": [], "winkler": []}
         for third in thirds:
             frame = {"unique_id": 0, "y": actual[:, third].ravel()}
-            frame |= {"m-lo-80": spread[:, third, :, low].ravel(), "m-hi-80": spread[:, third, :, high].ravel()}
+            frame |= {"m-lo-80": spread[..., low][:, third].ravel(), "m-hi-80": spread[..., high][:, third].ravel()}
             table = pd.DataFrame(frame).dropna(subset="y")
             # utilsforecast reads the level from a column's name, for the penalty as well.
             name = round(100 * config.interval_level, 4)

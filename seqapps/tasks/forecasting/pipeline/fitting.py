@@ -27,7 +27,7 @@ def fit_and_export(
     calibration = evaluation.calibrate(model, splits, scaling, config)
     run_folder.write_json(folder / "calibration.json", calibration.to_dict(config))
     if not export.has_version(folder / "export"):
-        bundle = serving.bundle(model, scaling, config, calibration.factors)
+        bundle = serving.bundle(model, scaling, config, (calibration.factors, calibration.shifts))
         requests = serving.example_requests(splits, scaling)
         export.save(bundle, folder / "export", requests, serving.facts(scaling, config))
     fitted = simple_methods.fit(splits, config, scaling) if config.baselines != "none" else None

@@ -18,7 +18,10 @@ __all__ = ["Served", "bundle", "corrected", "example_requests", "facts"]
 
 
 def bundle(
-    model: keras.Model, preprocessing: Preprocessing, config: Config, factors: np.ndarray | None = None
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    config: Config,
+    correction: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> export.Bundle:
     """The signatures `serving_default` and `forecast` of a trained model.
 
@@ -26,7 +29,7 @@ def bundle(
         model: From `build_model`.
         preprocessing: Fitted with the model.
         config: With `window` and `horizon` set.
-        factors: Conformal correction `(horizon, targets, levels)`, or `None`.
+        correction: Factors and shifts `(horizon, targets, levels)` of the conformal correction, or `None`.
 
     Returns:
         A bundle with
@@ -48,8 +51,9 @@ def bundle(
         series = reader.known(request)
         mean, scale = reader.statistics(request, series)  # (batch, 1, targets)
         scaled = model(reader.inputs(request, mean, scale), training=False)  # (batch, horizon, targets, levels)
-        if factors is not None:
-            scaled = corrected(scaled, tf.constant(factors, tf.float32), median)
+        if correction is not None:
+            factors, shifts = (tf.constant(each, tf.float32) for each in correction)
+            scaled = corrected(scaled, factors, shifts, median)
         by_level = preprocessing.inverse(tf.transpose(scaled, [0, 1, 3, 2]), mean[:, None], scale[:, None])
         quantiles = tf.transpose(by_level, [0, 1, 3, 2])  # (batch, horizon, targets, levels)
         warning = reader.warnings(request, series)
@@ -83,16 +87,18 @@ def _with_arguments(answer: Any, needed: dict[str, tf.TensorSpec]) -> Any:
     return tf.function(forecast, input_signature=list(needed.values()))
 
 
-def corrected(scaled: tf.Tensor, factors: tf.Tensor, median: int) -> tf.Tensor:
-    """Quantiles with their distances from the median multiplied; they still do not cross, and the median stays.
+def corrected(scaled: tf.Tensor, factors: tf.Tensor, shifts: tf.Tensor, median: int) -> tf.Tensor:
+    """Quantiles with their distances from the median multiplied and shifted; they do not cross, and the median stays.
 
     Args:
         scaled: `(batch, horizon, targets, levels)`, rising.
         factors: `(horizon, targets, levels)`, none negative.
+        shifts: `(horizon, targets, levels)`.
         median: Position of the median.
     """
     middle = scaled[..., median : median + 1]
-    levels = tf.unstack(middle + (scaled - middle) * factors, axis=-1)
+    levels = tf.unstack(middle + (scaled - middle) * factors + shifts, axis=-1)
+    levels[median] = scaled[..., median]
     for position in range(median + 1, len(levels)):
         levels[position] = tf.maximum(levels[position], levels[position - 1])
     for position in range(median - 1, -1, -1):
