@@ -173,9 +173,9 @@ def test_a_missing_config_file_is_a_problem(capfd):
 
 def test_an_unknown_key_of_a_config_file_is_a_problem_with_its_line(capfd, tmp_path):
     path = tmp_path / "options.toml"
-    path.write_text("units = 7\nwindows = 5\n", encoding="utf-8")
+    path.write_text("units = 7\nwindou = 5\n", encoding="utf-8")
     received = problem(capfd, "train", "a.csv", "run", "--config", path)
-    assert received == f"{path}, line 2: 'windows' is not an option. Did you mean 'window'?"
+    assert received == f"{path}, line 2: 'windou' is not an option. Did you mean 'window'?"
 
 
 def test_a_config_of_another_task_is_a_problem(capfd, tmp_path):

@@ -54,10 +54,12 @@ def forecasting_answers(run, data):
     history = np.stack([panel.values[origin - 13 : origin] for origin in origins])
     model = keras.models.load_model(run / "model.keras")
     scaled = keras.ops.convert_to_numpy(model({"history": served.preprocessing.forward(history)}))
-    low, median, high = np.moveaxis(scaled, -1, 0)
-    below, none, above = np.moveaxis(np.array(run_folder.read_json(run / "calibration.json")["factors"]), -1, 0)
-    assert (none == 1).all()
-    corrected = (median + (low - median) * below, median, median + (high - median) * above)
+    calibration = run_folder.read_json(run / "calibration.json")
+    median = scaled[..., 1:2]
+    low, kept, high = np.moveaxis(
+        median + (scaled - median) * np.array(calibration["factors"]) + np.array(calibration["shifts"]), -1, 0
+    )
+    corrected = (np.minimum(low, kept), kept, np.maximum(high, kept))
     python = np.stack([served.preprocessing.inverse(each).numpy() for each in corrected], axis=-1)
     (answer,) = served.answers(panel, windows.one_series(origins))
     return python, answer["quantiles"]

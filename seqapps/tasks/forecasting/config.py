@@ -67,7 +67,10 @@ class Config(TaskConfig):
         """Refuse a column in two roles, and roles that a layout does not have."""
         seen: dict[str, str] = {}
         for role in ("target_columns", "past_columns", "future_columns", "static_columns"):
-            for name in getattr(self, role) or ():
+            names = getattr(self, role) or ()
+            if len(set(names)) < len(names):
+                checks.fail(role, "different columns", names)
+            for name in names:
                 if name in seen:
                     raise ValueError(f"Column {name!r} must have one role. Received: {seen[name]} and {role}.")
                 seen[name] = role

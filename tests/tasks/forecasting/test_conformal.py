@@ -53,10 +53,16 @@ def calibrated(validation, gap=slice(0), columns=(0,)):
     return calibration, scaled[at.rows[:, None] + np.arange(HORIZON)]  # (examples, horizon, targets)
 
 
+def quantiles_of(calibration):
+    """What the correction makes of the model's answers: `(horizon, targets, levels)`."""
+    before = tf.constant(np.broadcast_to(np.array(NARROW, "float32"), (1, *calibration.factors.shape)))
+    by = (tf.constant(each, tf.float32) for each in (calibration.factors, calibration.shifts))
+    return corrected(before, *by, MEDIAN).numpy()[0]
+
+
 def shares_below(calibration, actual, axis):
     """The share of validation values that do not exceed each corrected quantile."""
-    before = np.broadcast_to(np.array(NARROW, "float32"), (1, *calibration.factors.shape))
-    quantiles = corrected(tf.constant(before), tf.constant(calibration.factors, tf.float32), MEDIAN).numpy()
+    quantiles = quantiles_of(calibration)
     seen = np.broadcast_to(~np.isnan(actual)[..., None], (*actual.shape, len(LEVELS)))
     below = seen & (actual[..., None] <= quantiles + 1e-5)
     return below.sum(axis=axis) / seen.sum(axis=axis)
@@ -70,26 +76,29 @@ numbers = st.lists(st.floats(-1e4, 1e4, width=32, allow_subnormal=False), min_si
 multiples = st.lists(
     st.floats(0, 1e3, width=32, allow_subnormal=False), min_size=COUNT // SIZES[0], max_size=COUNT // SIZES[0]
 )
+shift = st.floats(-1e3, 1e3, width=32, allow_subnormal=False)
+moves = st.lists(shift, min_size=COUNT // SIZES[0], max_size=COUNT // SIZES[0])
 
 
 @settings(max_examples=101, deadline=None)
-@given(scaled=numbers, factors=multiples, median=st.integers(0, SIZES[-1] - 1))
-def test_corrected_quantiles_never_cross_and_the_median_stays(scaled, factors, median):
+@given(scaled=numbers, factors=multiples, shifts=moves, median=st.integers(0, SIZES[-1] - 1))
+def test_corrected_quantiles_never_cross_and_the_median_stays(scaled, factors, shifts, median):
     rising = np.sort(np.array(scaled, "float32").reshape(SIZES), axis=-1)
-    by = np.array(factors, "float32").reshape(SIZES[1:])
-    received = corrected(tf.constant(rising), tf.constant(by), median).numpy()
+    times, plus = (np.array(each, "float32").reshape(SIZES[1:]) for each in (factors, shifts))
+    received = corrected(tf.constant(rising), tf.constant(times), tf.constant(plus), median).numpy()
     np.testing.assert_array_equal(received[..., median], rising[..., median])
     assert (np.diff(received, axis=-1) >= 0).all()
     middle = rising[..., median : median + 1]
-    moved = middle + (rising - middle) * by  # no quantile lies nearer to the median than it was moved
+    moved = middle + (rising - middle) * times + plus  # no quantile lies nearer to the median than it was moved
     slack = 1e-5 * max(np.abs(moved).max(), np.abs(rising).max())  # of float32
-    assert (received[..., median:] >= moved[..., median:] - slack).all()
-    assert (received[..., :median] <= moved[..., :median] + slack).all()
+    above, below = slice(median + 1, None), slice(median)
+    assert (received[..., above] >= moved[..., above] - slack).all()
+    assert (received[..., below] <= moved[..., below] + slack).all()
 
 
 def test_quantiles_that_need_no_correction_stay():
     rising = np.sort(np.random.default_rng(0).normal(size=SIZES).astype("float32"), axis=-1)
-    received = corrected(tf.constant(rising), tf.ones(SIZES[1:]), 2).numpy()
+    received = corrected(tf.constant(rising), tf.ones(SIZES[1:]), tf.zeros(SIZES[1:]), 2).numpy()
     np.testing.assert_allclose(received, rising, rtol=1e-5, atol=1e-6)
 
 
@@ -110,26 +119,27 @@ def test_at_least_its_level_of_the_validation_values_lies_below_a_corrected_quan
 
 @pytest.mark.parametrize("validation", [1, FEWEST_WINDOWS_PER_STEP, 41])
 def test_the_median_is_never_moved(validation):
-    factors = calibrated(validation)[0].factors
-    assert factors.shape == (HORIZON, 2, len(LEVELS))
-    assert (factors[..., MEDIAN] == 1).all()
-    assert (factors >= 0).all()
-    assert np.isfinite(factors).all()
+    calibration, _ = calibrated(validation)
+    for values, unchanged in ((calibration.factors, 1), (calibration.shifts, 0)):
+        assert values.shape == (HORIZON, 2, len(LEVELS))
+        assert (values[..., MEDIAN] == unchanged).all()
+        assert np.isfinite(values).all()
+    assert (calibration.factors >= 0).all()
 
 
 def test_few_windows_take_the_steps_together():
     calibration, actual = calibrated(FEWEST_WINDOWS_PER_STEP - 1)
-    assert (calibration.factors == calibration.factors[:1]).all()
+    quantiles = quantiles_of(calibration)
+    assert (quantiles == quantiles[:1]).all()
     shares = shares_below(calibration, actual, axis=(0, 1))  # over all steps
     pooled = np.sort(actual.reshape(-1, 2), axis=0)  # (values, targets)
     for position, level in enumerate(LEVELS):
         if level > 0.5:
             assert (shares[:, position] >= level).all()
             rank = min(int(np.ceil((len(pooled) + 1) * level)), len(pooled))
-            needed = pooled[rank - 1] / NARROW[position]
-            assert (calibration.factors[0, :, position] >= needed - 1e-5).all()
-    enough, _ = calibrated(FEWEST_WINDOWS_PER_STEP)
-    assert (enough.factors[0] != enough.factors[1]).any()
+            assert (quantiles[0, :, position] >= pooled[rank - 1] - 1e-5).all()
+    enough = quantiles_of(calibrated(FEWEST_WINDOWS_PER_STEP)[0])
+    assert (enough[0] != enough[1]).any()
 
 
 def test_missing_validation_values_count_nothing():
@@ -145,27 +155,28 @@ def test_missing_validation_values_count_nothing():
 def test_a_column_without_validation_values_keeps_its_quantiles(validation):
     calibration, actual = calibrated(validation, gap=slice(0, validation + HORIZON - 1))
     assert np.isnan(actual[..., 0]).all()
-    assert (calibration.factors[:, 0] == 1).all()
-    assert (calibration.factors[:, 1, -1] > 1).all()
+    quantiles = quantiles_of(calibration)
+    np.testing.assert_allclose(quantiles[:, 0], np.broadcast_to(NARROW, (HORIZON, len(LEVELS))), rtol=1e-6)
+    assert (quantiles[:, 1, -1] > NARROW[-1]).all()
 
 
 def test_half_a_validation_part_without_values_is_no_problem():
     calibration, actual = calibrated(41, gap=slice(0, 30), columns=(0, 1))
     assert np.isnan(actual[:20]).all()
-    assert np.isfinite(calibration.factors).all()
-    assert (calibration.factors[..., MEDIAN] == 1).all()
+    assert np.isfinite(quantiles_of(calibration)).all()
 
 
 def test_the_gaps_of_a_column_leave_the_other_columns_alone():
     whole, _ = calibrated(201)
     gap, actual = calibrated(201, gap=slice(0, 198))
     assert (~np.isnan(actual[..., 0])).any()
-    np.testing.assert_allclose(gap.factors[:, 1], whole.factors[:, 1])
+    np.testing.assert_allclose(quantiles_of(gap)[:, 1], quantiles_of(whole)[:, 1], rtol=1e-6)
 
 
-def test_the_correction_is_taken_only_if_it_helps_on_windows_held_out():
+def test_the_method_with_the_lowest_loss_on_windows_held_out_is_taken():
     few, _ = calibrated(2 * FEWEST_WINDOWS_PER_STEP - 1)
-    assert (few.loss, few.corrected_loss) == (None, None)
+    assert (few.method, few.held_out_loss) == ("factors", {})
     many, _ = calibrated(201)
-    assert many.corrected_loss < many.loss
-    assert (many.factors[..., -1] > 1).all()
+    assert sorted(many.held_out_loss) == ["factors", "none", "shifts"]
+    assert many.held_out_loss[many.method] == min(many.held_out_loss.values()) < many.held_out_loss["none"]
+    assert (quantiles_of(many)[..., -1] > NARROW[-1]).all()

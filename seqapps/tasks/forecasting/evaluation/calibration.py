@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from seqapps.series import windows
-from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP, error_quantiles
+from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
@@ -58,6 +58,8 @@ def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, 
     batches = windows.evaluation_batches(preprocessing.arrays(splits.panel), at, splits.window, splits.horizon, 256)
     answers = [(future.numpy(), model(inputs, training=False).numpy()) for inputs, future in batches]
     actual, quantiles = (np.concatenate(each).astype("float64") for each in zip(*answers, strict=True))
+    seen = ~np.isnan(actual).all(axis=(1, 2))
+    at, actual, quantiles = at[seen], actual[seen], quantiles[seen]
     halves = _halves(at, splits.horizon)
     if min(len(half) for half in halves) < FEWEST_WINDOWS_PER_STEP:
         return Calibration("factors", *_correction("factors", actual, quantiles, config.levels))
@@ -77,25 +79,32 @@ def _correction(
     """Factors and shifts of a method: `(horizon, targets, levels)` each."""
     middle = levels.index(0.5)
     factors, shifts = np.ones(quantiles.shape[1:]), np.zeros(quantiles.shape[1:])
-    # Steps are taken together where there are few windows; both ends move outwards by the finite-sample step.
-    observed = (~np.isnan(actual)).sum(axis=0)  # (horizon, targets)
-    if len(actual) < FEWEST_WINDOWS_PER_STEP:
-        observed = np.broadcast_to(observed.sum(axis=0), observed.shape)
-    count = observed[observed > 0].min(initial=np.iinfo(int).max)
     for position, level in enumerate(levels):
         if position == middle or method == "none":
             continue
         side = 1 if level > 0.5 else -1
-        rank = min(np.ceil((count + 1) * max(level, 1 - level)) / count, 1.0)
-        if method == "shifts":
-            error = side * (actual - quantiles[..., position])  # (examples, horizon, targets)
-            found = error_quantiles(error, (rank,))[..., 0]
-            shifts[..., position] = side * np.where(observed > 0, found, 0.0)  # without values nothing is known
-        else:
+        error = side * (actual - quantiles[..., position])  # (examples, horizon, targets)
+        if method == "factors":
             distance = np.maximum(side * (quantiles[..., position] - quantiles[..., middle]), SMALLEST_DISTANCE)
-            found = error_quantiles(side * (actual - quantiles[..., middle]) / distance, (rank,))[..., 0]
-            factors[..., position] = np.where(observed > 0, np.maximum(found, 0.0), 1.0)
+            error = side * (actual - quantiles[..., middle]) / distance
+        found = _order_statistic(error, max(level, 1 - level))
+        if method == "shifts":
+            shifts[..., position] = side * np.nan_to_num(found)  # without values nothing is known
+        else:
+            factors[..., position] = np.where(np.isnan(found), 1.0, np.maximum(found, 0.0))
     return factors, shifts
+
+
+def _order_statistic(errors: np.ndarray, level: float) -> np.ndarray:
+    """The ⌈(n + 1) · level⌉-th smallest of n errors, at most the largest: `(horizon, targets)`, NaN where n is 0.
+
+    With few windows the steps of the horizon are taken together, because a handful of errors has no quantiles.
+    """
+    if len(errors) < FEWEST_WINDOWS_PER_STEP:
+        errors = np.broadcast_to(errors.reshape(-1, 1, errors.shape[2]), (errors[..., 0].size, *errors.shape[1:]))
+    count = (~np.isnan(errors)).sum(axis=0)
+    rank = np.clip(np.ceil((count + 1) * level).astype(int) - 1, 0, np.maximum(count - 1, 0))
+    return np.take_along_axis(np.sort(errors, axis=0), rank[None], axis=0)[0]  # NaN is sorted to the end
 
 
 def _moved(quantiles: np.ndarray, factors: np.ndarray, shifts: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
