@@ -1,5 +1,6 @@
 """Scaling fitted on the training part; the same object works in `tf.data`, in the served graph and in baselines."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -171,8 +172,8 @@ class Preprocessing:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
+        """As JSON holds it: what is read back from a file equals it."""
+        return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:

@@ -108,8 +108,14 @@ def _order_statistic(errors: np.ndarray, level: float) -> np.ndarray:
 
 
 def _moved(quantiles: np.ndarray, factors: np.ndarray, shifts: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    median = quantiles[..., levels.index(0.5), None]
-    return median + (quantiles - median) * factors + shifts
+    """Corrected quantiles, as they are served: none crosses another, and the median stays."""
+    middle = levels.index(0.5)
+    median = quantiles[..., middle, None]
+    moved = median + (quantiles - median) * factors + shifts
+    moved[..., middle] = quantiles[..., middle]
+    above = np.maximum.accumulate(moved[..., middle:], axis=-1)
+    below = np.minimum.accumulate(moved[..., middle::-1], axis=-1)[..., :0:-1]
+    return np.concatenate([below, above], axis=-1)
 
 
 def _loss(actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]) -> float:

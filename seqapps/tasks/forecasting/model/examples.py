@@ -116,7 +116,7 @@ def _joined(parts):
 def _lagged(values, lag: int, horizon: int):
     """The value `lag` steps before each step of window and horizon; beyond the window the last `lag` repeat.
 
-    Steps of the window without one get 0, which is the window's level.
+    The first steps of the window get 0, which is its level; where a short history is padded, its first value stands.
     """
     batch_and_time = [(0, 0), (lag, 0), (0, 0)]
     past = ops.pad(values, batch_and_time)[:, : values.shape[1]]
