@@ -97,7 +97,7 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
             raise FileNotFoundError(f"There is no run to resume in {str(folder)!r}. Leave out --resume.")
         _check_same_options(folder, read_json(config_file), options)
         # A kill while the model is exported leaves a version that was never verified.
-        _delete([*_unfinished(folder), *folder.glob("export/.unfinished-*")])
+        _delete([*_unfinished(folder), *folder.glob("**/export/.unfinished-*")])
         return folder
     if holds_run and not overwrite:
         raise ValueError(f"{str(folder)!r} holds a run. Pass --resume to go on with it or --overwrite to replace it.")

@@ -1,19 +1,14 @@
 """Every check lets the valid through and says of the invalid what is wrong and what to do."""
 
-import re
 from math import inf, nan
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from seqapps import checks
 
 CELLS = ("simple_rnn", "lstm", "gru")
-
-
-def refusal(text):
-    """The context that expects a `ValueError` with exactly this message."""
-    return pytest.raises(ValueError, match=rf"\A{re.escape(text)}\Z")
 
 
 def test_a_listing_quotes_names_and_keeps_their_order():

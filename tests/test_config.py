@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import re
 from math import inf, nan
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 from seqapps.config import CELL_NAMES, MERGE_MODES, SCHEDULES, TaskConfig
 from seqapps.tasks.forecasting.config import Config
@@ -38,11 +38,6 @@ OPTIONAL = (
 
 # What an option needs beside it to have an effect.
 COMPANIONS = {"merge_mode": {"bidirectional": True}, "segment_length": {"head": "segment"}}
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def test_the_defaults_make_a_config():

@@ -9,16 +9,11 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 
 from seqapps import run_folder
 from seqapps.config import CELL_NAMES, TaskConfig, add_flags, option, read_options
 from seqapps.tasks.forecasting.config import Config
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
-
 
 PARSER = argparse.ArgumentParser(prog="train")
 add_flags(PARSER, Config)

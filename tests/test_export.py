@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from refusals import refusal
 from tensorflow_serving.apis import prediction_log_pb2
 
 from seqapps import export
@@ -56,10 +57,6 @@ def version(tmp_path_factory):
 
 def extra(version, name):
     return json.loads((version / "assets.extra" / name).read_text(encoding="utf-8"))
-
-
-def refusal(text):
-    return pytest.raises(ValueError, match=rf"\A{re.escape(text)}\Z")
 
 
 # --- version numbers ---

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 import signal
 import subprocess
 import sys
@@ -11,15 +10,11 @@ from importlib.metadata import version
 
 import pandas as pd
 import pytest
+from refusals import refusal
 
 from seqapps import run_folder
 
 OPTIONS = {"task": "forecasting", "cell": "gru", "seed": 11, "units": [7, 5], "dropout": 0.1, "window": None}
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def new_run(folder, options=OPTIONS, **how):

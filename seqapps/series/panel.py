@@ -68,7 +68,12 @@ class Panel:
 
     def name(self, series: int) -> str:
         """What messages call a series."""
-        return self.source if self.ids == (ONLY,) else f"{self.source}, series {self.ids[series]!r}"
+        return _called(self.source, self.ids[series])
+
+
+def _called(source: str, name: str) -> str:
+    """What messages call a series of some data."""
+    return source if name == ONLY else f"{source}, series {name!r}"
 
 
 @dataclass(frozen=True)
@@ -201,12 +206,11 @@ def _grids(stamps: pd.Index, edges: np.ndarray, ids: tuple[str, ...], frequency:
     """The grid of every series, the row on them of every time stamp, and the frequency that all share."""
     if frequency is None:
         longest = int(np.argmax(np.diff(edges)))
-        called = source if ids == (ONLY,) else f"{source}, series {ids[longest]!r}"
-        _, frequency = grid.regular_grid(stamps[edges[longest] : edges[longest + 1]], None, called)
+        stretch = stamps[edges[longest] : edges[longest + 1]]
+        _, frequency = grid.regular_grid(stretch, None, _called(source, ids[longest]))
     grids, places, start = [], [], 0
     for name, (first, after) in zip(ids, itertools.pairwise(edges), strict=True):
-        called = source if ids == (ONLY,) else f"{source}, series {name!r}"
-        full, _ = grid.regular_grid(stamps[first:after], frequency, called)
+        full, _ = grid.regular_grid(stamps[first:after], frequency, _called(source, name))
         places.append(start + full.get_indexer(stamps[first:after]))
         grids.append(full)
         start += len(full)

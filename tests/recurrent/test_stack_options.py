@@ -1,11 +1,11 @@
 """Options: dropout acts where it says, and what cannot be honoured is refused with the whole message."""
 
 import json
-import re
 
 import keras
 import numpy as np
 import pytest
+from refusals import refusal
 
 from seqapps.recurrent.stack import CELLS, RecurrentStack
 
@@ -20,11 +20,6 @@ def normal(*shape, seed=0):
 
 def differs(answer, other):
     return np.max(np.abs(answer - other)) > 1e-3
-
-
-def refusal(text):
-    """The context that expects a `ValueError` with exactly this message."""
-    return pytest.raises(ValueError, match=rf"\A{re.escape(text)}\Z")
 
 
 def dropout_probe(**options):

@@ -1,12 +1,11 @@
 """The grid of a series is found again from what is left of it, or the series is refused."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 
 from seqapps.series.grid import DAYS, MONTHS, future_stamps, regular_grid, season_of
 
@@ -26,11 +25,6 @@ starts = st.datetimes(pd.Timestamp("1971-01-01"), pd.Timestamp("2031-12-31")).ma
     lambda time: time.replace(microsecond=0)
 )
 fuzzed = settings(deadline=None, max_examples=200)
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def dates(*texts):

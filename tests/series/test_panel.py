@@ -1,21 +1,16 @@
 """Tables of one or many series become one panel: found by their layout, each on its own part of one grid."""
 
-import re
 from io import StringIO
 from math import nan
 
 import numpy as np
 import pandas as pd
 import pytest
+from refusals import refusal
 
 from seqapps.series.panel import Roles, read_panel
 
 SIX = pd.date_range("2024-01-01", periods=6)
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def write(path, text):

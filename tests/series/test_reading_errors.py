@@ -8,15 +8,11 @@ import zlib
 import numpy as np
 import pandas as pd
 import pytest
+from refusals import refusal
 
 from seqapps.series import reading
 
 FULL = "Name every column, and quote what holds a ','."
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def read_text(text):

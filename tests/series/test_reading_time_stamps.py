@@ -1,17 +1,12 @@
 """Dates, years, days as numbers, steps and time zones become rising time stamps, or are refused with their line."""
 
 import io
-import re
 
 import pandas as pd
 import pytest
+from refusals import refusal
 
 from seqapps.series import reading
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def table_of(*cells, name="date"):

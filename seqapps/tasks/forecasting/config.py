@@ -8,9 +8,7 @@ from seqapps.config import TaskConfig, option
 
 LAYOUTS = ("auto", "wide", "long", "rows")
 
-DATA_HELP = (
-    "CSV (also .gz) or Parquet with a time column and value columns, or a folder with train, validation and test"
-)
+DATA_HELP = "CSV (also .gz) or Parquet, wide, long or one row per series, or a folder with train, validation and test"
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,9 @@ class Config(TaskConfig):
     head: str = option(
         "direct", "all steps at once, segments in parallel, or step by step", choices=("direct", "segment", "recursive")
     )
-    segment_length: int | None = option(None, "steps of a segment; by default a season, or half of it", minimum=1)
+    segment_length: int | None = option(
+        None, "steps of a segment; by default half of window or horizon, at most two seasons", minimum=1
+    )
     lags: tuple[int, ...] = option((), "steps back whose values are inputs too, such as 24,168", minimum=1)
     normalization: str = option("last", "level and scale taken from each window", choices=("last", "standard", "none"))
     transform: str = option("none", "change of the values before the model sees them", choices=("none", "log"))

@@ -1,7 +1,6 @@
 """Naive2 by hand and against the M4 competition; exponential smoothing and Theta keep the grammar of the others."""
 
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 from scipy.stats import norm
 from statsforecast.models import AutoETS, AutoTheta
 
@@ -29,11 +29,6 @@ def path_of(name):
     if not (folder / name).is_file():
         pytest.skip(f"{name} is not here; set SEQAPPS_DATA to the folder that holds it")
     return folder / name
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def naive2(past, horizon, season_length, levels=(0.5,)):

@@ -1,13 +1,13 @@
 """A run with every kind of covariate, from a long table to the answers of its SavedModel."""
 
 import json
-import re
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from refusals import refusal
 
 import seqapps
 from seqapps import export, run_folder
@@ -23,11 +23,6 @@ OPTIONS = {
     "past_columns": ("wind",), "future_columns": ("holiday", "price"), "static_columns": ("area", "town"),
     "calendar": True, "window": WINDOW, "horizon": HORIZON, "season_length": 7, "units": 5, "epochs": 1,
 }  # fmt: skip
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def shop(number, steps=STEPS):

@@ -1,10 +1,9 @@
 """What makes a series unusable is an error that says where and what to do; what is only odd is a note."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
+from refusals import refusal
 
 from seqapps.tasks.forecasting import data
 from seqapps.tasks.forecasting.config import Config
@@ -12,11 +11,6 @@ from seqapps.tasks.forecasting.config import Config
 LENGTH, WINDOW, HORIZON = 53, 5, 3
 SIZES = {"window": WINDOW, "horizon": HORIZON, "season_length": 7}
 CHANGE = "Shorten window or horizon, change the split, or supply more data."
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def frame(length=LENGTH, start="2024-01-01"):

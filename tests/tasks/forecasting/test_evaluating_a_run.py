@@ -1,10 +1,10 @@
 """A run is measured again on data that its own rule splits, with its own baselines, and the terminal is told."""
 
-import re
 import shutil
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 import seqapps
 from seqapps import cli, run_folder
@@ -12,11 +12,6 @@ from seqapps.tasks.forecasting import data, evaluation, pipeline, serving
 from seqapps.tasks.forecasting.baselines import METHODS
 
 NO_BASELINES = "`baselines` must be 'none' for a run that was trained without baselines. Received: baselines='fast'."
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 @pytest.fixture(scope="module")

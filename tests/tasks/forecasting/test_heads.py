@@ -2,11 +2,11 @@
 
 import functools
 import itertools
-import re
 
 import keras
 import numpy as np
 import pytest
+from refusals import refusal
 
 from seqapps.config import CELL_NAMES
 from seqapps.tasks.forecasting.config import Config
@@ -36,11 +36,6 @@ def slow_if_deep(stack):
 
 every_stack = pytest.mark.parametrize("stack", [slow_if_deep(stack) for stack in STACKS])
 both_channels = pytest.mark.parametrize("channels", ["independent", "joint"])
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def normal(*shape, seed=0):

@@ -1,7 +1,6 @@
 """Scaling is fitted on the training part, goes forth and back, and loses neither gaps nor small changes."""
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 from utilsforecast import losses
 
 from seqapps.tasks.forecasting import data, preprocessing
@@ -18,11 +18,6 @@ from seqapps.tasks.forecasting.preprocessing import LARGEST_SCALED, Preprocessin
 LENGTH, TRAIN, VALIDATION, SEASON = 53, 29, 41, 7
 OPTIONS = {"window": 5, "horizon": 3, "season_length": SEASON, "split_rows": (TRAIN, VALIDATION, LENGTH)}
 every_transform = pytest.mark.parametrize("transform", ["none", "log"])
-
-
-def refusal(text, kind=ValueError):
-    """The context that expects an error with exactly this message."""
-    return pytest.raises(kind, match=rf"\A{re.escape(text)}\Z")
 
 
 def positive(seed=0, length=LENGTH):

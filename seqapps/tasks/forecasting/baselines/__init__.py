@@ -131,14 +131,21 @@ def _difference_pairs(filled, observed, at: windows.Origins, splits: Splits) -> 
 
 
 def error_quantiles(errors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """Quantiles of errors `(examples, horizon, targets)`: `(horizon, targets, levels)`.
-
-    With few windows the steps of the horizon are taken together, because a handful of errors has no quantiles.
-    """
-    if len(errors) < FEWEST_WINDOWS_PER_STEP:
-        errors = np.broadcast_to(errors.reshape(-1, 1, errors.shape[2]), (errors[..., 0].size, *errors.shape[1:]))
+    """Quantiles of errors `(examples, horizon, targets)`: `(horizon, targets, levels)`."""
+    errors = together_if_few(errors)
     errors = np.where(np.isnan(errors).all(axis=0), 0.0, errors)
     return np.moveaxis(np.nanquantile(errors, levels, axis=0), 0, -1)
+
+
+def together_if_few(errors: np.ndarray) -> np.ndarray:
+    """With few windows the errors of all steps at every step, because a handful of errors has no quantiles.
+
+    Args:
+        errors: `(examples, horizon, targets)`.
+    """
+    if len(errors) >= FEWEST_WINDOWS_PER_STEP:
+        return errors
+    return np.broadcast_to(errors.reshape(-1, 1, errors.shape[2]), (errors[..., 0].size, *errors.shape[1:]))
 
 
 def _filled(scaled: np.ndarray, panel: Panel) -> np.ndarray:

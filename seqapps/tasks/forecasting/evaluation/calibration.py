@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 from seqapps.series import windows
-from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP
+from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP, together_if_few
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
+from seqapps.tasks.forecasting.serving import corrected
 
 METHODS = ("none", "shifts", "factors")
 SMALLEST_DISTANCE = 1e-6  # z-scores between a quantile and the median; keeps the ratio finite
@@ -67,7 +68,7 @@ def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, 
     for fitted, tried in (halves, halves[::-1]):
         for method in METHODS:
             factors, shifts = _correction(method, actual[fitted], quantiles[fitted], config.levels)
-            moved = _moved(quantiles[tried], factors, shifts, config.levels)
+            moved = corrected(quantiles[tried], factors, shifts, config.levels.index(0.5)).numpy()
             losses[method] += _loss(actual[tried], moved, config.levels) / 2
     best = min(losses, key=lambda method: losses[method])
     return Calibration(best, *_correction(best, actual, quantiles, config.levels), losses)
@@ -96,26 +97,11 @@ def _correction(
 
 
 def _order_statistic(errors: np.ndarray, level: float) -> np.ndarray:
-    """The ⌈(n + 1) · level⌉-th smallest of n errors, at most the largest: `(horizon, targets)`, NaN where n is 0.
-
-    With few windows the steps of the horizon are taken together, because a handful of errors has no quantiles.
-    """
-    if len(errors) < FEWEST_WINDOWS_PER_STEP:
-        errors = np.broadcast_to(errors.reshape(-1, 1, errors.shape[2]), (errors[..., 0].size, *errors.shape[1:]))
+    """The ⌈(n + 1) · level⌉-th smallest of n errors, at most the largest: `(horizon, targets)`, NaN where n is 0."""
+    errors = together_if_few(errors)
     count = (~np.isnan(errors)).sum(axis=0)
     rank = np.clip(np.ceil((count + 1) * level).astype(int) - 1, 0, np.maximum(count - 1, 0))
     return np.take_along_axis(np.sort(errors, axis=0), rank[None], axis=0)[0]  # NaN is sorted to the end
-
-
-def _moved(quantiles: np.ndarray, factors: np.ndarray, shifts: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """Corrected quantiles, as they are served: none crosses another, and the median stays."""
-    middle = levels.index(0.5)
-    median = quantiles[..., middle, None]
-    moved = median + (quantiles - median) * factors + shifts
-    moved[..., middle] = quantiles[..., middle]
-    above = np.maximum.accumulate(moved[..., middle:], axis=-1)
-    below = np.minimum.accumulate(moved[..., middle::-1], axis=-1)[..., :0:-1]
-    return np.concatenate([below, above], axis=-1)
 
 
 def _loss(actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]) -> float:

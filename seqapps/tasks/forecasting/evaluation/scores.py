@@ -86,19 +86,18 @@ def tables(actual, forecasts, quantiles, config: Config, preprocessing, at: wind
 def by_third(actual, quantiles, config: Config) -> dict[str, dict[str, list[float | None]]]:
     """Coverage and Winkler score of the interval in the first, second and last third of the horizon."""
     low, high = (config.levels.index(level) for level in config.interval)
+    width = round(100 * config.interval_level, 4)  # as utilsforecast reads it from a column's name
     thirds = [third for third in np.array_split(np.arange(actual.shape[1]), 3) if len(third)]
     told: dict[str, dict[str, list[float | None]]] = {}
     for method, spread in quantiles.items():
         told[method] = {"coverage": [], "winkler": []}
         for third in thirds:
             frame = {"unique_id": 0, "y": actual[:, third].ravel()}
-            frame |= {"m-lo-80": spread[..., low][:, third].ravel(), "m-hi-80": spread[..., high][:, third].ravel()}
+            for end, position in (("lo", low), ("hi", high)):
+                frame[f"{method}-{end}-{width}"] = spread[..., position][:, third].ravel()
             table = pd.DataFrame(frame).dropna(subset="y")
-            # utilsforecast reads the level from a column's name, for the penalty as well.
-            name = round(100 * config.interval_level, 4)
-            table = table.rename(columns={f"m-{end}-80": f"m-{end}-{name}" for end in ("lo", "hi")})
             for metric, loss in (("coverage", losses.coverage), ("winkler", losses.winkler_score)):
-                told[method][metric].append(number(loss(table, ["m"], name)["m"].mean()))
+                told[method][metric].append(number(loss(table, [method], width)[method].mean()))
     return told
 
 
@@ -236,7 +235,9 @@ def lag_check(values: np.ndarray, at: windows.Origins, forecast: np.ndarray) -> 
     Returns:
         `share`: the part of steps and columns that are copies; `message`: a sentence, empty if there is nothing to say.
     """
-    last = windows.histories(pd.DataFrame(values).ffill().to_numpy(), at, 1)  # (examples, 1, targets)
+    series = np.searchsorted(np.unique(at.firsts), np.arange(len(values)), side="right")
+    filled = pd.DataFrame(values).groupby(series).ffill().to_numpy()  # a gap never takes the value of another series
+    last = windows.histories(filled, at, 1)  # (examples, 1, targets)
     actual = windows.futures(values, at, forecast.shape[1])
     known = ~np.isnan(actual) & ~np.isnan(last)
     count = np.maximum(known.sum(axis=0), 1)

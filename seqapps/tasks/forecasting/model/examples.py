@@ -61,7 +61,7 @@ class Examples:
         """All that is known at the steps of the window: `(examples, window, features)`."""
         window = self.values.shape[1]
         parts = [self.values, self.observed, self.past, None if self.known is None else self.known[:, :window]]
-        return _joined(parts)
+        return joined(parts)
 
     def horizon_features(self):
         """All that is known at the steps of the horizon: `(examples, horizon, known)` or `None`."""
@@ -103,12 +103,13 @@ def make_examples(config: Config, sizes: Sizes, inputs: dict[str, Any]) -> Examp
         level=level,
         scale=scale,
         past=per_example(inputs.get("past")),
-        known=_joined(known),
+        known=joined(known),
         context=per_example(_context(inputs, sizes)),
     )
 
 
-def _joined(parts):
+def joined(parts):
+    """The features that there are, side by side; `None` if there are none."""
     parts = [part for part in parts if part is not None]
     return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0] if parts else None
 
@@ -130,4 +131,4 @@ def _context(inputs: dict[str, Any], sizes: Sizes):
     for position, count in enumerate(sizes.labels):
         embedding = keras.layers.Embedding(count, LABEL_WIDTH, name=f"label_{position}")
         parts.append(embedding(inputs["labels"][:, position]))
-    return _joined(parts)  # (batch, context)
+    return joined(parts)  # (batch, context)

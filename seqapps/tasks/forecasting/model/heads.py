@@ -5,7 +5,7 @@ from keras import ops
 
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.forecasting.config import Config
-from seqapps.tasks.forecasting.model.examples import Examples
+from seqapps.tasks.forecasting.model.examples import Examples, joined
 from seqapps.tasks.forecasting.model.loss import rising
 
 
@@ -243,12 +243,9 @@ def _shifted(examples: Examples, horizon: int):
     if known is not None:
         known = ops.pad(known[:, 1:], [(0, 0), (0, 1), (0, 0)])
     if examples.context is not None:
-        repeated = ops.repeat(ops.expand_dims(examples.context, 1), window + horizon, axis=1)
-        known = repeated if known is None else ops.concatenate([known, repeated], axis=-1)
-    parts = [examples.values, examples.observed, None if known is None else known[:, :window]]
-    features = [part for part in parts if part is not None]
-    joined = ops.concatenate(features, axis=-1) if len(features) > 1 else features[0]
-    return joined, examples.values, None if known is None else known[:, window:]
+        known = joined([known, ops.repeat(ops.expand_dims(examples.context, 1), window + horizon, axis=1)])
+    features = joined([examples.values, examples.observed, None if known is None else known[:, :window]])
+    return features, examples.values, None if known is None else known[:, window:]
 
 
 def _dropped(config: Config, state):

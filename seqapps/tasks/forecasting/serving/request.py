@@ -123,10 +123,13 @@ class RequestReader:
         if own.static.names:
             inputs["static"] = own.static.forward(request["static"])
         if self.labels:
-            texts = tf.unstack(request["static_labels"], axis=1)
-            codes = [table.lookup(each) for table, each in zip(self.labels, texts, strict=True)]
-            inputs["labels"] = tf.stack(codes, axis=1)
+            inputs["labels"] = self._label_codes(request)
         return inputs
+
+    def _label_codes(self, request: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The number of every label, 0 for one that was not in the training: `(batch, labels)`."""
+        texts = tf.unstack(request["static_labels"], axis=1)
+        return tf.stack([table.lookup(each) for table, each in zip(self.labels, texts, strict=True)], axis=1)
 
     def warnings(self, request: dict[str, tf.Tensor], series: tf.Tensor) -> tf.Tensor:
         """What a caller should know about each row: `(batch,)` texts, empty where there is nothing to say."""
@@ -157,9 +160,7 @@ class RequestReader:
     def _label_unknown(self, request):
         if not self.labels:
             return tf.zeros_like(request["end"], tf.bool)
-        texts = tf.unstack(request["static_labels"], axis=1)
-        codes = [table.lookup(each) for table, each in zip(self.labels, texts, strict=True)]
-        return tf.reduce_any(tf.stack(codes, axis=1) == 0, axis=1)
+        return tf.reduce_any(self._label_codes(request) == 0, axis=1)
 
     def _covariate_missing(self, request):
         """Whether something is missing where the model reads it; steps before the history count nothing: `(batch,)`."""
