@@ -11,6 +11,7 @@ DAY = 86_400.0  # seconds
 WEEK, YEAR = 7 * DAY, 365.2425 * DAY
 MONDAY = 4 * DAY  # 1970-01-05, from which weeks count
 MOST_OF_CYCLE = 0.5  # a cycle of fewer than two steps cannot be seen
+FEWEST_CYCLES = 2  # what came round once may as well not come again
 
 
 def step_seconds(frequency: str) -> float:
@@ -47,7 +48,21 @@ def cycles(frequency: str) -> tuple[float, ...]:
     return tuple(cycle for cycle in seen if 0 < step <= MOST_OF_CYCLE * cycle)
 
 
-def features(last_time: tf.Tensor, frequency: str, window: int, horizon: int) -> tf.Tensor:
+def recurring(frequency: str, steps: int) -> tuple[float, ...]:
+    """The cycles that come round twice at least in so many steps.
+
+    Of less no model could learn a cycle: a year of training has a spring, and nothing that tells its weather from
+    that of springs.
+
+    Example:
+
+    >>> [cycle / 86400 for cycle in recurring("h", steps=24 * 365)], recurring("h", steps=47)
+    ([1.0, 7.0], ())
+    """
+    return tuple(cycle for cycle in cycles(frequency) if FEWEST_CYCLES * cycle <= steps * step_seconds(frequency))
+
+
+def features(last_time: tf.Tensor, frequency: str, seen: tuple[float, ...], window: int, horizon: int) -> tf.Tensor:
     """Sine and cosine of the place in every cycle, for the steps of window and horizon.
 
     Calendar steps such as months count with their mean length, which is a few days off.
@@ -55,6 +70,7 @@ def features(last_time: tf.Tensor, frequency: str, window: int, horizon: int) ->
     Args:
         last_time: `(batch,)` int64, seconds since 1970 of the window's last step.
         frequency: The grid's step.
+        seen: Seconds of the cycles.
         window: Steps up to `last_time`.
         horizon: Steps after it.
 
@@ -64,7 +80,7 @@ def features(last_time: tf.Tensor, frequency: str, window: int, horizon: int) ->
     steps = tf.range(1 - window, horizon + 1, dtype=tf.float64) * step_seconds(frequency)
     seconds = tf.cast(last_time, tf.float64)[:, None] - MONDAY + steps  # (batch, window + horizon)
     parts = []
-    for cycle in cycles(frequency):
+    for cycle in seen:
         angle = 2 * math.pi * tf.math.floormod(seconds, tf.constant(cycle, tf.float64)) / cycle
         parts += [tf.sin(angle), tf.cos(angle)]
     return tf.cast(tf.stack(parts, axis=-1), tf.float32)

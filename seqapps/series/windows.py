@@ -21,6 +21,7 @@ class Arrays:
         labels: `(series, labels)` whole numbers.
         seconds: `(rows,)` since 1970, where the calendar is an input.
         frequency: The grid's step.
+        cycles: Seconds of the calendar's cycles.
     """
 
     values: np.ndarray
@@ -30,6 +31,7 @@ class Arrays:
     labels: np.ndarray | None = None
     seconds: np.ndarray | None = None
     frequency: str = ""
+    cycles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def _window_function(arrays: Arrays, at: Origins, window: int, horizon: int):
         if future is not None:
             known.append(_gathered(future, row + tf.range(-window, horizon), first, 0.0))
         if seconds is not None:
-            known.append(calendar.features(tf.gather(seconds, row[:, 0] - 1), arrays.frequency, window, horizon))
+            last_time = tf.gather(seconds, row[:, 0] - 1)
+            known.append(calendar.features(last_time, arrays.frequency, arrays.cycles, window, horizon))
         if known:
             inputs["future"] = tf.concat(known, axis=-1)  # (batch, window + horizon, known)
         if static is not None:

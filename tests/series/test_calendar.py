@@ -24,7 +24,8 @@ def seconds(stamp):
 
 def features(last, frequency, window=WINDOW, horizon=HORIZON):
     """`(window + horizon, 2 * cycles)` for one window."""
-    return calendar.features(tf.constant([last], tf.int64), frequency, window, horizon).numpy()[0]
+    seen = calendar.cycles(frequency)
+    return calendar.features(tf.constant([last], tf.int64), frequency, seen, window, horizon).numpy()[0]
 
 
 def places(rows, cycle):
@@ -114,3 +115,20 @@ def test_yearly_and_counted_steps_show_no_cycle(frequency):
 )
 def test_a_cycle_needs_two_steps(frequency, cycles):
     assert calendar.cycles(frequency) == cycles
+
+
+@pytest.mark.parametrize(
+    ("frequency", "steps", "days"),
+    [
+        ("h", 2 * 24 - 1, []),
+        ("h", 2 * 24, [1]),
+        ("h", 2 * 7 * 24 - 1, [1]),
+        ("h", 2 * 7 * 24, [1, 7]),
+        ("D", 2 * 365, [7]),
+        ("D", 2 * 366, [7, 365.2425]),
+        ("MS", 23, []),
+        ("MS", 24, [365.2425]),
+    ],
+)
+def test_a_cycle_that_does_not_come_round_twice_is_left_out(frequency, steps, days):
+    assert [cycle / calendar.DAY for cycle in calendar.recurring(frequency, steps)] == days

@@ -1,6 +1,5 @@
 """Options of forecasting. Imports no TensorFlow."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqapps import checks
@@ -36,6 +35,11 @@ class Config(TaskConfig):
     )
     segment_length: int | None = option(
         None, "steps of a segment; by default half of window or horizon, at most two seasons", minimum=1
+    )
+    linear_skip: str = option(
+        "none",
+        "add a linear map of the window to the forecast: trained with the network, or ridge regression as it is",
+        choices=("none", "trained", "ridge"),
     )
     lags: tuple[int, ...] = option((), "steps back whose values are inputs too, such as 24,168", minimum=1)
     normalization: str = option("last", "level and scale taken from each window", choices=("last", "standard", "none"))
@@ -92,6 +96,12 @@ class Config(TaskConfig):
         if self.head == "recursive" and self.bidirectional:
             advice = "The backward direction cannot go on step by step."
             checks.fail("bidirectional", "False with head='recursive'", True, advice)
+        if self.head == "recursive" and self.linear_skip != "none":
+            advice = "What is added after the last step would never come back as an input."
+            checks.fail("linear_skip", "'none' with head='recursive'", self.linear_skip, advice)
+        if self.linear_skip == "ridge" and self.normalization != "last":
+            advice = "Ridge regression maps differences from a window's last value."
+            checks.fail("normalization", "'last' with linear_skip='ridge'", self.normalization, advice)
         if self.head == "recursive" and self.past_columns:
             advice = "It would need their values over the horizon: name what is known there in future_columns."
             checks.fail("past_columns", "left out with head='recursive'", self.past_columns, advice)
@@ -116,16 +126,6 @@ class Config(TaskConfig):
             unused = ("validation_fraction", "test_fraction")
             alone = given == ["test_data"] and self.validation_data is None  # then the end of DATA validates
             self.check_default_fractions(unused[1:] if alone else unused, given[0])
-
-    def check_default_fractions(self, names: Sequence[str], rule: str) -> None:
-        """Refuse fractions that `rule`, which splits the data, leaves without effect."""
-        for name in names:
-            default = type(self).__dataclass_fields__[name].default
-            if getattr(self, name) != default:
-                advice = "Leave it out, or leave out the other rule."
-                checks.fail(
-                    name, f"left at {default}, because the data are split by {rule}", getattr(self, name), advice
-                )
 
     @property
     def steps(self) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from seqapps import checks
 from seqapps.series import calendar, windows
 from seqapps.series.panel import Panel
 from seqapps.tasks.forecasting.config import Config
@@ -61,7 +62,7 @@ class Preprocessing:
         static: Numbers that belong to a series.
         label_columns: Texts that belong to a series.
         labels: For every label column its texts in the training part.
-        calendar: Whether day, week and year are inputs.
+        cycles: Seconds of the calendar's cycles that are inputs.
         frequency: The grid's step.
     """
 
@@ -79,7 +80,7 @@ class Preprocessing:
     static: Columns = Columns()
     label_columns: tuple[str, ...] = ()
     labels: tuple[tuple[str, ...], ...] = ()
-    calendar: bool = False
+    cycles: tuple[float, ...] = ()
     frequency: str = "1"
 
     @property
@@ -155,18 +156,18 @@ class Preprocessing:
             future=self.future.forward(panel.future).numpy() if self.future.names else None,
             static=self.static.forward(panel.static).numpy() if self.static.names else None,
             labels=np.array(labels, dtype="int32") if self.labels else None,
-            seconds=seconds(panel.stamps) if self.calendar else None,
+            seconds=seconds(panel.stamps) if self.cycles else None,
             frequency=self.frequency,
+            cycles=self.cycles,
         )
 
     def sizes(self) -> Sizes:
         """Shapes of the model's inputs."""
-        cycles = calendar.cycles(self.frequency) if self.calendar else ()
         return Sizes(
             targets=len(self.columns),
             mark_missing=self.mark_missing,
             past=len(self.past.names),
-            future=len(self.future.names) + 2 * len(cycles),
+            future=len(self.future.names) + 2 * len(self.cycles),
             static=len(self.static.names),
             labels=tuple(len(texts) + 1 for texts in self.labels),
         )
@@ -212,9 +213,24 @@ def fit(splits: Splits, config: Config) -> Preprocessing:
         static=_columns(panel.static_columns, panel.static[seen], "static"),
         label_columns=panel.label_columns,
         labels=tuple(tuple(sorted(set(texts[seen]))) for texts in panel.labels.T) if panel.label_columns else (),
-        calendar=config.calendar,
+        cycles=_recurring(splits) if config.calendar else (),
         frequency=panel.frequency,
     )
+
+
+def _recurring(splits: Splits) -> tuple[float, ...]:
+    """The calendar's cycles that the longest training part of a series shows.
+
+    Raises:
+        ValueError: If it shows none.
+    """
+    starts, stops = splits.rows("train")
+    steps, frequency = int(np.max(np.subtract(stops, starts))), splits.panel.frequency
+    cycles = calendar.recurring(frequency, steps)
+    if not cycles:
+        advice = "No day, week or year comes round twice in it."
+        checks.fail("calendar", f"False for a training part of {steps} steps of {frequency!r}", True, advice)
+    return cycles
 
 
 def _training_rows(splits: Splits) -> np.ndarray:

@@ -12,6 +12,7 @@ from statsforecast.models import Naive, SeasonalNaive
 
 from seqapps.series import windows
 from seqapps.tasks.forecasting import baselines, data, preprocessing
+from seqapps.tasks.forecasting.baselines import ridge
 from seqapps.tasks.forecasting.config import Config
 
 STEPS, WINDOW, HORIZON, SEASON, TARGETS = 211, 13, 5, 7, 2
@@ -106,7 +107,7 @@ def test_ridge_regression_finds_a_linear_recurrence():
     origins = windows.origins(4 * STEPS, 5 * STEPS, WINDOW, HORIZON)
     forecasts = forecasts_of(simple, values, origins, scaling)
     error = {name: np.abs(answer - actual_of(values, origins)).mean() for name, answer in forecasts.items()}
-    assert simple.strength == min(baselines.RIDGE_STRENGTHS)
+    assert simple.strength == min(ridge.STRENGTHS)
     assert error[baselines.RIDGE] < 0.02 * error[baselines.LAST]
 
 
@@ -126,9 +127,9 @@ def test_the_strength_of_ridge_regression_is_the_best_one_on_validation():
     train, validation = pairs("train"), pairs("validation")
     errors = {
         strength: np.square(Ridge(strength).fit(*train).predict(validation[0]) - validation[1]).mean()
-        for strength in baselines.RIDGE_STRENGTHS
+        for strength in ridge.STRENGTHS
     }
-    assert simple.strength == min(errors, key=errors.get) != min(baselines.RIDGE_STRENGTHS)
+    assert simple.strength == min(errors, key=errors.get) != min(ridge.STRENGTHS)
 
 
 @pytest.mark.parametrize("numbers", [1, 7 * WINDOW * TARGETS, 7 * WINDOW * TARGETS + 1, 1000 * WINDOW * TARGETS])
@@ -246,3 +247,14 @@ def test_baselines_are_the_same_after_saving_and_loading(tmp_path):
         np.testing.assert_array_equal(forecast, expected[method])
         np.testing.assert_array_equal(loaded.offsets[method], simple.offsets[method])
     assert [path.name for path in tmp_path.iterdir()] == ["baselines.npz"]
+
+
+@pytest.mark.parametrize("numbers", [1, 7 * (WINDOW + HORIZON) * TARGETS, 10**9])
+def test_how_many_windows_ridge_regression_reads_at_once_never_changes_it(monkeypatch, numbers):
+    values = gaps(noise())
+    expected, _ = fitted(values)
+    monkeypatch.setattr(ridge, "NUMBERS_AT_ONCE", numbers)
+    simple, _ = fitted(values)
+    assert simple.strength == expected.strength
+    np.testing.assert_allclose(simple.coefficients, expected.coefficients, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(simple.intercept, expected.intercept, rtol=1e-9, atol=1e-12)

@@ -14,7 +14,7 @@ from seqapps import export, run_folder
 from seqapps.series import windows
 from seqapps.tasks.forecasting import Config, data, serving, train
 
-WINDOW, HORIZON, STEPS = 11, 3, 61
+WINDOW, HORIZON, STEPS = 11, 3, 83  # two days of training at least, so that the calendar has a cycle
 IDS, TOWNS, AREAS = ("kiosk", "mall", "stall", "store"), ("Ulm", "Köln", "Ulm", "Bonn"), (7.0, 131.0, 5.0, 17.0)
 ANSWERS = ["y", "y_q0.1", "y_q0.5", "y_q0.9"]
 UNSEEN = "The series was not in the training: it is scaled by its own history."
@@ -247,3 +247,11 @@ def test_the_saved_model_answers_as_model_and_preprocessing_do_on_the_training_p
     received = np.concatenate([answer["quantiles"] for answer in served.answers(splits.panel, at)])
     units = scale[..., None]  # compared as z-scores
     np.testing.assert_allclose(received / units, expected / units, rtol=1e-4, atol=1e-5)
+
+
+def test_a_training_part_that_shows_no_cycle_twice_takes_no_calendar(tmp_path):
+    with refusal(
+        "`calendar` must be False for a training part of 42 steps of 'h'. Received: calendar=True. "
+        "No day, week or year comes round twice in it."
+    ):
+        train(Config(**OPTIONS), table().groupby("unique_id").head(60), tmp_path / "run")

@@ -10,6 +10,7 @@ import seqapps
 from seqapps import cli, run_folder
 from seqapps.tasks.forecasting import data, evaluation, pipeline, serving
 from seqapps.tasks.forecasting.baselines import METHODS
+from seqapps.tasks.forecasting.evaluation import calibration
 
 NO_BASELINES = "`baselines` must be 'none' for a run that was trained without baselines. Received: baselines='fast'."
 
@@ -107,12 +108,12 @@ def test_without_a_test_file_a_problem_comes_without_that_advice(trained_run, tm
 def test_the_summary_says_how_the_windows_were_thinned(monkeypatch, trained_run, toys):
     served = serving.Served(trained_run("forecasting", "gru"))
     splits = data.load(toys["forecasting"].data, served.config)
-    numbers = 5 * 2  # horizon × columns
+    numbers = 5 * 2 * 3  # horizon × columns × levels
     for most, said in (
         (76, "76 windows"), (75, "38 windows, every 2th origin"), (26, "26 windows, every 3th origin"),
         (2, "2 windows, every 38th origin"), (1, "1 window, every 76th origin"),
     ):  # fmt: skip
-        monkeypatch.setattr(evaluation, "MOST_FORECASTS", most * numbers)
+        monkeypatch.setattr(calibration, "MOST_QUANTILES", most * numbers)
         metrics = evaluation.evaluate(served, splits, "test", None).metrics
         lines = pipeline.summary(metrics).splitlines()
         assert lines[0] == f"Scores on the test part ({said}):"

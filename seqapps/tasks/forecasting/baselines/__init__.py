@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Ridge
 
 from seqapps import run_folder
 from seqapps.series import windows
 from seqapps.series.panel import Panel
+from seqapps.tasks.forecasting.baselines import ridge
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 
 LAST, SEASONAL, RIDGE = "repeat last value", "seasonal naive", "ridge regression"
 METHODS = (LAST, SEASONAL, RIDGE)
-RIDGE_STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
-MOST_RIDGE_NUMBERS = 30_000_000  # of windows and futures that ridge regression is fitted on
 FORECAST_NUMBERS = 10_000_000  # of windows that a forecast holds at once
 FEWEST_WINDOWS_PER_STEP = 10
 
@@ -70,7 +68,7 @@ class Baselines:
         at_once = max(1, FORECAST_NUMBERS // (self.window * filled.shape[1]))
         forecasts = []
         for start in range(0, len(at), at_once):
-            history = _padded(windows.histories(filled, at[start : start + at_once], self.window))
+            history = ridge.padded(windows.histories(filled, at[start : start + at_once], self.window))
             last = history[:, -1:]  # (examples, 1, targets)
             steps = np.einsum("ewt,wh->eht", history - last, self.coefficients) + self.intercept[:, None]
             forecasts.append(steps + last)
@@ -98,36 +96,27 @@ def fit(splits: Splits, config: Config, preprocessing: Preprocessing) -> Baselin
     """Fit ridge regression on training windows; choose its strength, and all error quantiles, on validation windows."""
     panel = splits.panel
     scaled = preprocessing.arrays(panel).values
-    filled = _filled(scaled, panel)
-    train = _difference_pairs(filled, scaled, splits.origins("train"), splits)
-    validation = _difference_pairs(filled, scaled, splits.origins("validation"), splits)
-    fitted = [Ridge(strength).fit(*train) for strength in RIDGE_STRENGTHS]
-    best = min(fitted, key=lambda ridge: np.mean((ridge.predict(validation[0]) - validation[1]) ** 2))
-    coefficients = np.atleast_2d(best.coef_).T.astype("float64")  # (window, horizon)
-    intercept = np.atleast_1d(best.intercept_).astype("float64")
-    sizes = (splits.window, splits.horizon, splits.season_length)
-    pointwise = Baselines(*sizes, best.alpha, coefficients, intercept, {})
+    strength, coefficients, intercept = fit_ridge(splits, preprocessing)
     at = splits.origins("validation")
+    sizes = (splits.window, splits.horizon, splits.season_length)
+    pointwise = Baselines(*sizes, strength, coefficients, intercept, {})
     actual = windows.futures(scaled, at, splits.horizon)
     offsets = {
         method: error_quantiles(actual - forecast, config.levels)
         for method, forecast in pointwise.forecast(panel, at, preprocessing).items()
     }
-    return Baselines(*sizes, best.alpha, coefficients, intercept, offsets)
+    return Baselines(*sizes, strength, coefficients, intercept, offsets)
 
 
-def _difference_pairs(filled, observed, at: windows.Origins, splits: Splits) -> tuple[np.ndarray, np.ndarray]:
-    """Windows and what followed, as differences from the window's last value; one row per origin and column."""
-    targets = filled.shape[1]
-    at = at[:: max(-(-len(at) * targets * (splits.window + splits.horizon) // MOST_RIDGE_NUMBERS), 1)]
-    history = _padded(windows.histories(filled, at, splits.window)).transpose(0, 2, 1).reshape(-1, splits.window)
-    future = windows.futures(observed, at, splits.horizon).transpose(0, 2, 1).reshape(-1, splits.horizon)
-    last = history[:, -1:]
-    whole = ~np.isnan(future).any(axis=1)
-    if not whole.any():  # every future has a gap: learn from the filled values rather than not at all
-        future = windows.futures(filled, at, splits.horizon).transpose(0, 2, 1).reshape(-1, splits.horizon)
-        whole[:] = True
-    return (history - last)[whole], (future - last)[whole]
+def fit_ridge(splits: Splits, preprocessing: Preprocessing) -> tuple[float, np.ndarray, np.ndarray]:
+    """Ridge regression of z-scores, as differences from the last value: strength, coefficients and intercept."""
+    scaled = preprocessing.arrays(splits.panel).values
+    filled = _filled(scaled, splits.panel)
+    train, validation = (
+        ridge.Pairs(filled, scaled, splits.origins(split), splits.window, splits.horizon)
+        for split in ("train", "validation")
+    )
+    return ridge.fit(train, validation)
 
 
 def error_quantiles(errors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
@@ -152,14 +141,6 @@ def _filled(scaled: np.ndarray, panel: Panel) -> np.ndarray:
     """Gaps take the value before them; what comes before a series' first value is 0, the training mean."""
     series = np.repeat(np.arange(len(panel.ids)), panel.lengths())
     return pd.DataFrame(scaled).groupby(series).ffill().fillna(0.0).to_numpy(dtype="float64")
-
-
-def _padded(history: np.ndarray) -> np.ndarray:
-    """Windows that reach before their series take its first value there."""
-    if not np.isnan(history).any():
-        return history
-    first = np.argmax(~np.isnan(history), axis=1, keepdims=True)
-    return np.where(np.isnan(history), np.nan_to_num(np.take_along_axis(history, first, axis=1)), history)
 
 
 def _before(filled: np.ndarray, at: windows.Origins) -> np.ndarray:

@@ -11,7 +11,7 @@ from seqapps.series.panel import ONLY, Panel
 from seqapps.tasks.forecasting.baselines import Baselines, classical
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
-from seqapps.tasks.forecasting.evaluation.calibration import MOST_FORECASTS, Calibration, calibrate
+from seqapps.tasks.forecasting.evaluation.calibration import Calibration, calibrate, stride
 from seqapps.tasks.forecasting.evaluation.scores import (
     METRICS,
     MODEL,
@@ -67,8 +67,8 @@ def answer(served: Served, splits: Splits, split: str, baselines: Baselines | No
     """What the model and its baselines answer from every origin of a split; arguments as for `evaluate`."""
     panel, preprocessing = splits.panel, served.preprocessing.aligned(splits)
     every = splits.origins(split)
-    stride = max(1, -(-len(every) * splits.horizon * panel.values.shape[1] // MOST_FORECASTS))
-    at = every[::stride]
+    every_nth = stride(len(every), splits, served.config)
+    at = every[::every_nth]
     batches = list(served.answers(panel, at))
     forecasts = {MODEL: np.concatenate([batch["forecast"] for batch in batches])}
     quantiles = {MODEL: np.concatenate([batch["quantiles"] for batch in batches])}
@@ -81,7 +81,7 @@ def answer(served: Served, splits: Splits, split: str, baselines: Baselines | No
     if full:
         for method, (forecast, spread) in classical.forecast(splits, at, preprocessing, served.config).items():
             forecasts[method], quantiles[method] = forecast, spread
-    return Answers(at, windows.futures(panel.values, at, splits.horizon), forecasts, quantiles, stride)
+    return Answers(at, windows.futures(panel.values, at, splits.horizon), forecasts, quantiles, every_nth)
 
 
 def joined(parts: list[Answers]) -> Answers:
@@ -142,9 +142,9 @@ def prediction_table(evaluation: Evaluation, splits: Splits, most_rows: int = 20
     """
     _, horizon, targets = evaluation.actual.shape
     most_origins = max(1, most_rows // (horizon * targets))
-    stride = -(-len(evaluation.at) // most_origins)
-    at = evaluation.at[::stride]
-    actual = evaluation.actual[::stride]
+    thinned = slice(None, None, -(-len(evaluation.at) // most_origins))
+    at = evaluation.at[thinned]
+    actual = evaluation.actual[thinned]
     steps = at.rows[:, None] + np.arange(horizon)
     stamps = splits.panel.stamps
     names = np.array(names_of(splits.panel), dtype=object).reshape(-1, targets)[at.series]  # (origins, targets)
@@ -153,10 +153,10 @@ def prediction_table(evaluation: Evaluation, splits: Splits, most_rows: int = 20
         "origin": stamps[np.repeat(np.maximum(at.rows - 1, 0), horizon * targets)],
         "time": stamps[np.repeat(steps.ravel(), targets)],
         "reference": actual.ravel(),
-        "answer": evaluation.forecasts[MODEL][::stride].ravel(),
+        "answer": evaluation.forecasts[MODEL][thinned].ravel(),
     }
     columns["loss"] = np.abs(columns["answer"] - columns["reference"])
     for method, forecast in evaluation.forecasts.items():
         if method != MODEL:
-            columns[method] = forecast[::stride].ravel()
+            columns[method] = forecast[thinned].ravel()
     return pd.DataFrame(columns)

@@ -15,7 +15,7 @@ from seqapps.tasks.forecasting.serving import corrected
 
 METHODS = ("none", "shifts", "factors")
 SMALLEST_DISTANCE = 1e-6  # z-scores between a quantile and the median; keeps the ratio finite
-MOST_FORECASTS = 4_000_000  # steps × columns × origins that are held in memory at once
+MOST_QUANTILES = 40_000_000  # steps × columns × levels × origins that are held in memory at once
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, 
     one: the method with the lowest pinball loss there is taken, and no correction is one of them.
     """
     at = splits.origins("validation")
-    at = at[:: max(1, -(-len(at) * splits.horizon * len(preprocessing.columns) // MOST_FORECASTS))]
+    at = at[:: stride(len(at), splits, config)]
     batches = windows.evaluation_batches(preprocessing.arrays(splits.panel), at, splits.window, splits.horizon, 256)
     answers = [(future.numpy(), model(inputs, training=False).numpy()) for inputs, future in batches]
     actual, quantiles = (np.concatenate(each).astype("float64") for each in zip(*answers, strict=True))
@@ -119,3 +119,9 @@ def _halves(at: windows.Origins, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         return np.flatnonzero(~odd), np.flatnonzero(odd)
     middle = (at.rows[0] + at.rows[-1]) // 2
     return np.flatnonzero(at.rows <= middle - horizon // 2), np.flatnonzero(at.rows >= middle - horizon // 2 + horizon)
+
+
+def stride(origins: int, splits: Splits, config: Config) -> int:
+    """Every how many-th origin can be taken so that all quantiles fit into memory."""
+    numbers = origins * splits.horizon * splits.panel.values.shape[1] * len(config.levels)
+    return max(1, -(-numbers // MOST_QUANTILES))

@@ -39,6 +39,8 @@ def build_model(config: Config, sizes: Sizes) -> keras.Model:
         forecast = heads.segment(config, examples, sizes.targets)
     else:
         forecast = {"direct": heads.direct, "recursive": heads.recursive}[config.head](config, examples)
+    if config.linear_skip != "none":
+        forecast = forecast + heads.linear_skip(config, examples)
     forecast = forecast * ops.expand_dims(examples.scale, -1) + ops.expand_dims(examples.level, -1)
     if config.channels == "independent":
         forecast = ops.reshape(forecast, (-1, sizes.targets, horizon, levels))

@@ -59,6 +59,22 @@ def segment(config: Config, examples: Examples, targets: int):
     return _rising(config, outputs[:, :horizon])
 
 
+def linear_skip(config: Config, examples: Examples):
+    """A linear map of the window, one for all columns, which is added to every quantile; as built it adds nothing.
+
+    Where a series is nearly linear in its past, the network then only learns what is left. Source: the autoregressive
+    component of LSTNet, Lai et al. 2018. With `linear_skip="ridge"` its weights are set once and are not trained.
+
+    Returns:
+        `(examples, horizon, channels, 1)`, normalised.
+    """
+    layer = keras.layers.Dense(
+        config.steps[1], kernel_initializer="zeros", trainable=config.linear_skip == "trained", name="linear_skip"
+    )
+    forecast = layer(ops.transpose(examples.values, (0, 2, 1)))  # (examples, channels, horizon)
+    return ops.expand_dims(ops.transpose(forecast, (0, 2, 1)), -1)
+
+
 def recursive(config: Config, examples: Examples):
     """One step at a time; the median of a step is the input of the next.
 

@@ -15,6 +15,7 @@ from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.model import QuantileLoss, build_model
 
 INITIAL_WEIGHTS = "initial.weights.h5"
+ALIKE = "cell, units, layers, directions, horizon, channels, quantiles and linear skip"
 
 
 def fit_and_export(
@@ -72,7 +73,10 @@ def compiled_model(
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
-        _start_from(model, Path(config.initialize_from))
+        training.start_from(model, Path(config.initialize_from), ALIKE)
+    elif config.linear_skip == "ridge":
+        _, coefficients, intercept = simple_methods.fit_ridge(splits, scaling)
+        model.get_layer("linear_skip").set_weights([coefficients, intercept])
     steps = math.ceil(len(splits.origins("train")) / config.batch_size)
     optimizer = training.make_optimizer(config, config.epochs * steps)
     model.compile(optimizer, QuantileLoss(config.levels), jit_compile=False)
@@ -96,20 +100,6 @@ def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> traini
     )
 
 
-def _start_from(model: keras.Model, run: Path) -> None:
-    """Take the weights of another run, whose sizes must be those of this one."""
-    if not (run / "model.keras").is_file():
-        raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
-    other = keras.models.load_model(run / "model.keras", compile=False)
-    theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (other, model))
-    if theirs != ours:
-        raise ValueError(
-            "`initialize_from` must be a run with the same cell, units, layers, directions, horizon, channels and "
-            f"quantiles. Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
-        )
-    model.set_weights(other.get_weights())
-
-
 def fingerprints(splits: Splits) -> dict[str, str]:
     """A fingerprint of the data of every split."""
     return {split: splits.fingerprint(split) for split in data_module.SPLITS}
@@ -117,11 +107,4 @@ def fingerprints(splits: Splits) -> dict[str, str]:
 
 def write_fitted(folder: Path, splits: Splits, scaling, resume: bool) -> None:
     """Write what was fitted before training, and refuse to resume on other data."""
-    path = folder / "preprocessing.json"
-    state = {"fitted": scaling.to_dict(), "fingerprints": fingerprints(splits)}
-    if resume and path.is_file() and run_folder.read_json(path) != state:
-        raise ValueError(
-            f"The data are not those with which the run in {str(folder)!r} began. "
-            "Resume with the same data, or train into another folder."
-        )
-    run_folder.write_json(path, state)
+    run_folder.write_fitted(folder, scaling.to_dict(), fingerprints(splits), resume)

@@ -15,7 +15,7 @@ UNKNOWN = -1
 def specs(preprocessing: Preprocessing) -> dict[str, tf.TensorSpec]:
     """The inputs that a run needs; `length`, the only one with a default, comes last."""
     needed = {"history": tf.TensorSpec([None, None, len(preprocessing.columns)], tf.float32)}
-    if preprocessing.calendar:
+    if preprocessing.cycles:
         needed["last_time"] = tf.TensorSpec([None], tf.int64)
     for name in ("past", "future"):
         if columns := getattr(preprocessing, name).names:
@@ -116,8 +116,9 @@ class RequestReader:
         future = []
         if own.future.names:
             future.append(own.future.forward(around(request["future"], end, self.window, self.horizon)))
-        if own.calendar:
-            future.append(calendar.features(request["last_time"], own.frequency, self.window, self.horizon))
+        if own.cycles:
+            known = calendar.features(request["last_time"], own.frequency, own.cycles, self.window, self.horizon)
+            future.append(known)
         if future:
             inputs["future"] = tf.concat(future, axis=-1)  # (batch, window + horizon, known)
         if own.static.names:

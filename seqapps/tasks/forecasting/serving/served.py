@@ -21,7 +21,7 @@ def request_of(
 ) -> dict[str, np.ndarray]:
     """The windows before some origins as a request of the signature `forecast`."""
     request: dict[str, np.ndarray] = {"history": windows.histories(panel.values, at, window).astype("float32")}
-    if preprocessing.calendar:
+    if preprocessing.cycles:
         request["last_time"] = _last_time(panel, at)
     if preprocessing.past.names:
         request["past"] = windows.histories(panel.past, at, window).astype("float32")
