@@ -2,9 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 FORECAST := runs/demo-forecasting
+SENTIMENT := runs/demo-sentiment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint lock wheel clean
+.PHONY: help setup demo demo-all test test-slow lint lock wheel clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -19,12 +20,18 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster on the demo data
+demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster and a classifier on the demo data
 	$(BIN)/python apps/forecasting.py train data/forecasting/sea_surface_temperature.csv $(FORECAST) --config data/forecasting/demo.toml --overwrite
 	@echo; echo "The next steps, from the SavedModel:"
 	@$(BIN)/python apps/forecasting.py predict $(FORECAST) data/forecasting/sea_surface_temperature.csv \
 	  --output $(FORECAST)/forecast.csv
 	@head -n 7 $(FORECAST)/forecast.csv
+	$(BIN)/python apps/sentiment.py train data/sentiment/reviews.csv $(SENTIMENT) --config data/sentiment/demo.toml --overwrite
+	@echo; echo "Two new texts, from the SavedModel:"
+	@printf 'Friendly staff, and the soup was hot.\nTwo hours late and nobody said a word.\n' | \
+	  $(BIN)/python apps/sentiment.py predict $(SENTIMENT) -
+
+demo-all: demo  ## every task on its demo data
 
 test: $(READY) lint  ## lint, types and the tests that take under ten seconds
 	$(BIN)/python -m pytest -n 2 -m "not slow"

@@ -4,7 +4,7 @@ The public names are imported on first use, so that `seqapps --help` never waits
 
 - `seqapps.RecurrentStack`: one Keras layer for SimpleRNN, LSTM and GRU, one or two directions, any depth.
 - `seqapps.load(run)`: a trained run that predicts and evaluates through its own SavedModel.
-- `seqapps.forecasting`: `Config` and `train` of the forecasting task.
+- `seqapps.forecasting`, `seqapps.sentiment`: `Config` and `train` of a task.
 """
 
 from importlib import import_module
@@ -16,8 +16,9 @@ _PUBLIC = {
     "RecurrentStack": ("seqapps.recurrent.stack", "RecurrentStack"),
     "load": ("seqapps.served_run", "load"),
     "forecasting": ("seqapps.tasks.forecasting", None),
+    "sentiment": ("seqapps.tasks.sentiment", None),
 }
-__all__ = ["RecurrentStack", "__version__", "forecasting", "load"]
+__all__ = ["RecurrentStack", "__version__", "forecasting", "load", "sentiment"]
 
 
 def __getattr__(name: str) -> Any:

@@ -87,6 +87,16 @@ class TaskConfig:
         """One width per layer."""
         return checks.layer_widths(self.units, self.num_layers)
 
+    def check_default_fractions(self, names: Sequence[str], rule: str) -> None:
+        """Refuse fractions that `rule`, which splits the data, leaves without effect."""
+        for name in names:
+            default = type(self).__dataclass_fields__[name].default
+            if getattr(self, name) != default:
+                advice = "Leave it out, or leave out the other rule."
+                checks.fail(
+                    name, f"left at {default}, because the data are split by {rule}", getattr(self, name), advice
+                )
+
     def to_dict(self) -> dict[str, Any]:
         """Every option, as JSON can hold it."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}

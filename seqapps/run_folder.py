@@ -15,7 +15,7 @@ from typing import Any
 RUN_FILES = (
     *("manifest.json", "preprocessing.json", "calibration.json", "baselines.npz", "history.csv", "metrics.json"),
     *("predictions.csv.gz", "report.html", "README.md", "model.keras", "initial.weights.h5", "encoder.weights.h5"),
-    *("checkpoints", "export", "refits"),
+    *("checkpoints", "cache", "export", "refits"),
 )  # beside config.json
 PACKAGES = ("seqapps", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
@@ -143,6 +143,23 @@ def _check_same_options(folder: Path, stored: Mapping[str, Any], options: Mappin
                 f"`{name}` must be {stored.get(name)!r} to resume the run in {str(folder)!r}. "
                 f"Received: {name}={options[name]!r}. Leave the option out, or train into another folder."
             )
+
+
+def write_fitted(folder: Path, fitted: Any, fingerprints: Mapping[str, str], resume: bool) -> None:
+    """Write `preprocessing.json`: what was fitted before training. Refuse to resume on other data."""
+    if resume:
+        check_fitted(folder, fitted, fingerprints)
+    write_json(folder / "preprocessing.json", {"fitted": fitted, "fingerprints": dict(fingerprints)})
+
+
+def check_fitted(folder: str | Path, fitted: Any, fingerprints: Mapping[str, str]) -> None:
+    """Refuse to resume a run with other data than it began with, where it has said with which."""
+    path = Path(folder) / "preprocessing.json"
+    if path.is_file() and read_json(path) != {"fitted": fitted, "fingerprints": dict(fingerprints)}:
+        raise ValueError(
+            f"The data are not those with which the run in {str(folder)!r} began. "
+            "Resume with the same data, or train into another folder."
+        )
 
 
 def write_manifest(folder: str | Path, fingerprints: Mapping[str, str], seconds: float, **facts: Any) -> None:

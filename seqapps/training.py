@@ -71,13 +71,27 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return vars(self).copy()
 
 
+@keras.saving.register_keras_serializable("seqapps")
+class DenseAdam(keras.optimizers.Adam):
+    """Adam that sums the rows of an embedding's gradient first.
+
+    Keras takes the norm of such a gradient without summing the rows of a token that occurs more than once, and so
+    clips to another limit than was asked for.
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        """Change the variables; as in Keras."""
+        dense = [gradient if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
+        return super().apply(dense, trainable_variables)
+
+
 def make_optimizer(config: TaskConfig, total_steps: int) -> keras.optimizers.Optimizer:
     """Adam with the config's schedule, decoupled weight decay and limit on the gradient's global norm."""
     if config.warmup_steps >= total_steps:
         advice = f"Training takes {total_steps} steps: epochs × batches."
         checks.fail("warmup_steps", f"below {total_steps}", config.warmup_steps, advice)
     rate = WarmupSchedule(config.learning_rate, config.warmup_steps, total_steps, config.schedule)
-    return keras.optimizers.Adam(rate, weight_decay=config.weight_decay or None, global_clipnorm=config.clip_norm)
+    return DenseAdam(rate, weight_decay=config.weight_decay or None, global_clipnorm=config.clip_norm)
 
 
 @dataclass
@@ -207,6 +221,30 @@ def fit(
     for variable, value in zip(model.variables, state.best, strict=True):
         variable.assign(value)
     return state.progress
+
+
+def start_from(model: keras.Model, run: Path, alike: str) -> None:
+    """Give a model the weights of a finished run.
+
+    Args:
+        model: Built.
+        run: Its folder.
+        alike: What the two must have in common, for the message.
+
+    Raises:
+        FileNotFoundError: If it is no finished run.
+        ValueError: If its weights have other shapes.
+    """
+    if not (run / "model.keras").is_file():
+        raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
+    other = keras.models.load_model(run / "model.keras", compile=False)
+    theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (other, model))
+    if theirs != ours:
+        raise ValueError(
+            f"`initialize_from` must be a run with the same {alike}. "
+            f"Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
+        )
+    model.set_weights(other.get_weights())
 
 
 def _array(variable) -> np.ndarray:

@@ -47,6 +47,19 @@ def sine_with_gaps() -> pd.DataFrame:
     return frame.drop(index=71)
 
 
+def keyword_reviews() -> pd.DataFrame:
+    """Nonsense words around one that decides; the texts have different lengths."""
+    generator = np.random.default_rng(0)
+    filler = [first + vowel + last for first in "bdfgk" for vowel in "aeiou" for last in "lmnrst"]
+    rows = []
+    for number in range(240):
+        words = generator.choice(filler, generator.integers(3, 12)).tolist()
+        label = ("dull", "fine")[number % 2]
+        words.insert(generator.integers(len(words) + 1), {"dull": "boring", "fine": "splendid"}[label])
+        rows.append({"text": " ".join(words).capitalize() + ".", "label": label})
+    return pd.DataFrame(rows)
+
+
 TOYS = {
     "forecasting": Toy(
         sine_with_gaps(),
@@ -60,7 +73,18 @@ TOYS = {
             "epochs": 7,
             "learning_rate": 0.05,
         },
-    )
+    ),
+    "sentiment": Toy(
+        keyword_reviews(),
+        {
+            "units": 7,
+            "embedding_size": 5,
+            "max_tokens": 11,
+            "batch_size": 16,
+            "epochs": 5,
+            "learning_rate": 0.05,
+        },
+    ),
 }
 
 

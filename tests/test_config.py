@@ -24,6 +24,7 @@ CHOICES = {
     "cell": CELL_NAMES, "merge_mode": MERGE_MODES, "schedule": SCHEDULES, "baselines": ("none", "fast", "full"),
     "layout": ("auto", "wide", "long", "rows"), "head": ("direct", "segment", "recursive"),
     "normalization": ("last", "standard", "none"), "transform": ("none", "log"), "channels": ("independent", "joint"),
+    "linear_skip": ("none", "trained", "ridge"),
 }  # fmt: skip
 LISTS = {
     "target_columns": "texts", "past_columns": "texts", "future_columns": "texts", "static_columns": "texts",

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import seqapps
 from seqapps import cli, export, run_folder
@@ -32,7 +33,7 @@ FILES = {
     "checkpoints",
     "export",
 }
-OWN_FILES = {"forecasting": {"baselines.npz"}}
+OWN_FILES = {"forecasting": {"baselines.npz"}, "sentiment": {"baselines.npz", "encoder.weights.h5"}}
 PREDICTION_COLUMNS = ["id", "reference", "answer", "loss"]
 every_cell = pytest.mark.parametrize("cell", CELL_NAMES)
 every_task = pytest.mark.parametrize("task", TASKS)
@@ -71,9 +72,32 @@ def forecasting_has_learned(methods):
     return methods["model"]["mase"] < 0.5 * naive
 
 
-BATCHES = {"forecasting": forecasting_batch}
-ANSWERS = {"forecasting": forecasting_answers}
-HAS_LEARNED = {"forecasting": forecasting_has_learned}
+def sentiment_batch():
+    """Token ids, one row of them padded, and classes."""
+    return np.array([[4, 5, 6, 7], [8, 9, 4, 0], [5, 4, 0, 0]], "int32"), np.array([0, 1, 1], "int32")
+
+
+def sentiment_answers(run, data):
+    """The probabilities of the Python model and of the SavedModel for texts of all kinds."""
+    served = import_module("seqapps.tasks.sentiment.serving").Served(run)
+    texts = [*data["text"][:5], "", "unheard-of words", "splendid " * 40, "日本 🙂"]
+    model = keras.models.load_model(run / "model.keras")
+    token_ids = served.preprocessing.encode(tf.constant(texts)).to_tensor()
+    logits = (
+        keras.ops.convert_to_numpy(model(token_ids)) / run_folder.read_json(run / "calibration.json")["temperature"]
+    )
+    loaded = tf.saved_model.load(str(export.newest_version(run / "export")))
+    return keras.ops.convert_to_numpy(keras.ops.softmax(logits)), loaded.serving_default(texts)["probabilities"].numpy()
+
+
+def sentiment_has_learned(methods):
+    """At most a fifth of the errors of always naming the commonest class."""
+    return 1 - methods["model"]["accuracy"] < 0.2 * (1 - methods["commonest class"]["accuracy"])
+
+
+BATCHES = {"forecasting": forecasting_batch, "sentiment": sentiment_batch}
+ANSWERS = {"forecasting": forecasting_answers, "sentiment": sentiment_answers}
+HAS_LEARNED = {"forecasting": forecasting_has_learned, "sentiment": sentiment_has_learned}
 
 
 def config_of(task):

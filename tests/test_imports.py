@@ -104,7 +104,7 @@ def test_the_public_names_wait_for_their_first_use():
     program = (
         "import sys, seqapps\n"
         "assert sorted(seqapps.__all__) == dir(seqapps)\n"
-        "seqapps.forecasting.Config()\n"
+        "seqapps.forecasting.Config(), seqapps.sentiment.Config()\n"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'pandas'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -114,11 +114,12 @@ def test_the_public_names_wait_for_their_first_use():
 def test_the_public_names_are_those_of_the_interface():
     from seqapps.recurrent.stack import RecurrentStack
     from seqapps.served_run import load
-    from seqapps.tasks import forecasting
+    from seqapps.tasks import forecasting, sentiment
 
-    assert (seqapps.RecurrentStack, seqapps.load, seqapps.forecasting) == (RecurrentStack, load, forecasting)
-    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "forecasting", "load"}
-    for module, name in ((seqapps, "LSTM"), (forecasting, "predict")):
+    assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
+    assert (seqapps.forecasting, seqapps.sentiment) == (forecasting, sentiment)
+    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "forecasting", "load", "sentiment"}
+    for module, name in ((seqapps, "LSTM"), (forecasting, "predict"), (sentiment, "predict")):
         with pytest.raises(AttributeError, match=rf"\Amodule '{module.__name__}' has no attribute '{name}'\Z"):
             getattr(module, name)
 

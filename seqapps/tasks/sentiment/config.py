@@ -1,0 +1,58 @@
+"""Options of text classification. Imports no TensorFlow."""
+
+from dataclasses import dataclass
+
+from seqapps import checks
+from seqapps.config import TaskConfig, option
+from seqapps.text.kinds import TOKENIZERS
+
+POOLINGS = ("last", "mean", "max", "mean_max", "attention")
+EMBEDDING_STARTS = ("log_odds", "random")
+CLASS_WEIGHTS = ("none", "balanced")
+
+DATA_HELP = "CSV, TSV, JSON lines (also .gz), Parquet, a folder per class, or one with train, validation and test"
+
+
+@dataclass(frozen=True)
+class Config(TaskConfig):
+    """Options of a classification run; `None` means that the data decide."""
+
+    text_column: str | None = option(None, "column of texts; by default text, review, sentence, content, …")
+    label_column: str | None = option(None, "column of labels; by default label, sentiment, class, category, …")
+    label_separator: str | None = option(None, "what separates several labels of one text; none for one label")
+    tokenizer: str = option("word", "what a token is", choices=TOKENIZERS)
+    vocabulary_size: int = option(20_000, "tokens that the model knows, at most", minimum=5)
+    lowercase: bool = option(True, "read capital letters as small ones")
+    max_tokens: int = option(
+        400, "tokens that are read of a text; of a longer one the first and the last ones", minimum=1
+    )
+    embedding_size: int | None = option(
+        None, "width of a token's vector; by default 64, or that of `embeddings`", minimum=1
+    )
+    embeddings: str | None = option(None, "text file of word vectors (GloVe, fastText, word2vec) to start from")
+    embedding_start: str | None = option(
+        None,
+        "what token vectors start from without a file: random numbers, or the token's log-odds of every class in some "
+        "of them; by default log_odds",
+        choices=EMBEDDING_STARTS,
+    )
+    train_embeddings: bool = option(True, "let training change the token vectors")
+    word_dropout: float = option(0.0, "part of the tokens whose vectors are dropped while training", fraction=True)
+    pooling: str = option("mean_max", "how the outputs of all tokens become one vector", choices=POOLINGS)
+    class_weights: str = option("none", "weigh texts so that all classes count alike", choices=CLASS_WEIGHTS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_separator == "":
+            checks.fail("label_separator", "a text that is not empty", "", "Leave it out for one label per text.")
+        if self.label_separator is not None and self.class_weights != "none":
+            advice = "A text with several labels has no one class to be weighed by."
+            checks.fail("class_weights", "'none' with a label_separator", self.class_weights, advice)
+        for name in ("embeddings", "embedding_start"):
+            if self.initialize_from is not None and getattr(self, name) is not None:
+                checks.fail(name, "left out with `initialize_from`", getattr(self, name))
+        if self.embeddings is not None and self.embedding_start is not None:
+            checks.fail("embedding_start", "left out with `embeddings`", self.embedding_start)
+        if not self.train_embeddings and self.embeddings is None:
+            advice = "Random vectors that never change carry no meaning: name a file in `embeddings`."
+            checks.fail("train_embeddings", "True without `embeddings`", False, advice)

@@ -1,0 +1,61 @@
+"""What a run says of itself: on the terminal and in its model card."""
+
+from typing import Any
+
+from seqapps import report
+from seqapps.tasks.sentiment.config import Config
+from seqapps.tasks.sentiment.data import SPLITS, Splits
+from seqapps.tasks.sentiment.evaluation import METRICS
+from seqapps.tasks.sentiment.preprocessing import Preprocessing
+
+MOST_NAMED = 12  # classes
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The score table and the verdict, for the terminal."""
+    header, rows = report.score_table(metrics["methods"], METRICS)
+    heading = f"Scores on the {metrics['split']} part ({metrics['texts']} texts):"
+    return "\n".join([heading, report.text_table(header, rows), metrics["verdict"]])
+
+
+def say(splits: Splits, config: Config, preprocessing: Preprocessing, coverage: str) -> None:
+    """What is about to be trained, on what."""
+    counts = ", ".join(f"{split} {splits.count(split)}" for split in SPLITS)
+    print(
+        f"{sum(splits.count(split) for split in SPLITS)} texts: {counts}; {len(splits.classes)} classes: "
+        f"{_named(splits)}; {preprocessing.tokenizer.vocabulary_size} tokens."
+    )
+    for note in [*splits.notes, *filter(None, [coverage])]:
+        print(f"Note: {note}")
+    print(f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}.", flush=True)
+
+
+def _named(splits: Splits) -> str:
+    return ", ".join(splits.classes[:MOST_NAMED]) + (", …" if len(splits.classes) > MOST_NAMED else "")
+
+
+def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
+    """The run in words, as `README.md` of its folder."""
+    header, rows = report.score_table(metrics["methods"], METRICS)
+    table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
+    direction = "two directions" if config.bidirectional else "one direction"
+    widths = ", ".join(str(width) for width in config.widths)
+    many = "any number of" if splits.multi_label else "one of"
+    return f"""# Classifier of texts: {_named(splits)}
+
+A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, pooling {config.pooling}, gives a
+text {many} {len(splits.classes)} classes. Trained on {splits.count("train")} texts. Of a text it reads
+{config.max_tokens} tokens ({config.tokenizer}) at most, from its start and its end.
+
+## Scores on the {metrics["split"]} part
+
+{metrics["verdict"]}
+
+{table}
+
+## Use
+
+`export/` holds a SavedModel that takes raw texts and answers with labels and calibrated probabilities;
+`export/1/assets.extra/` describes its signatures and holds sample requests. It knows the words of its training texts:
+texts of another kind are answered too, and not as well.
+"""
