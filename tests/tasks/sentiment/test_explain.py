@@ -43,8 +43,7 @@ def logit_of_zeros(model, steps, label):
 
 
 def assert_complete(explanation):
-    total, size = explanation.attributions.sum(), np.abs(explanation.attributions).sum()
-    assert abs(total - explanation.difference) < max(1e-4, 2e-3 * size)
+    assert explanation.attributions.sum() == pytest.approx(explanation.difference, abs=3e-4)
 
 
 def assert_explains(**options):
