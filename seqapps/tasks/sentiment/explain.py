@@ -1,5 +1,7 @@
 """Which tokens speak for an answer: integrated gradients on the token vectors, for the report."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -50,8 +52,7 @@ def explain(model: keras.Model, preprocessing: Preprocessing, text: str, label: 
     vectors = model.get_layer("embedding")(token_ids)  # (1, time, size)
     mean = _mean_gradient(model, vectors, label)
     attributions = tf.reduce_sum(mean * vectors[0], axis=-1).numpy()
-    ends = tf.concat([tf.zeros_like(vectors), vectors], axis=0)
-    low, high = logits_of(model, ends, tf.ones([2, vectors.shape[1]], tf.bool))[:, label].numpy()
+    low, high = _compiled(model)[0](_scaled(vectors, np.array([0.0, 1.0])), label).numpy()
     return Explanation(_names(preprocessing, text, token_ids), attributions, float(high - low))
 
 
@@ -61,15 +62,17 @@ def _mean_gradient(model: keras.Model, vectors: tf.Tensor, label: int) -> tf.Ten
     Gauss-Legendre quadrature on intervals of the path. One that misses what the logit gains from its start to its end
     is halved.
     """
+    logits, gradients = _compiled(model)
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     starts, width = np.arange(INTERVALS) / INTERVALS, 1 / INTERVALS
     mean = tf.zeros_like(vectors[0])
     for halving in range(HALVINGS + 1):
-        points = starts[:, None] + width * (nodes + 1) / 2  # (intervals, nodes)
-        gradients = _gradients(model, vectors, label, points.ravel())
-        gradients = tf.reshape(gradients, [len(starts), NODES, *mean.shape])
-        parts = tf.einsum("n,intd->itd", tf.constant(width * weights / 2, tf.float32), gradients)
-        ends = _logits(model, vectors, label, np.concatenate([starts, starts + width]))
+        points = (starts[:, None] + width * (nodes + 1) / 2).ravel()
+        some = [points[start : start + AT_ONCE] for start in range(0, len(points), AT_ONCE)]
+        slopes = tf.concat([gradients(_scaled(vectors, each), label) for each in some], axis=0)
+        slopes = tf.reshape(slopes, [len(starts), NODES, *mean.shape])
+        parts = tf.einsum("n,intd->itd", tf.constant(width * weights / 2, tf.float32), slopes)
+        ends = logits(_scaled(vectors, np.concatenate([starts, starts + width])), label).numpy()
         gained = ends[len(starts) :] - ends[: len(starts)]
         missed = np.abs(tf.reduce_sum(parts * vectors, axis=[1, 2]).numpy() - gained)
         settled = (missed <= TOLERANCE) | (halving == HALVINGS)
@@ -81,26 +84,29 @@ def _mean_gradient(model: keras.Model, vectors: tf.Tensor, label: int) -> tf.Ten
     return mean
 
 
-def _logits(model: keras.Model, vectors: tf.Tensor, label: int, points: np.ndarray) -> np.ndarray:
-    """A class's logit at points of the path, 0 its start and 1 its end: `(points,)`."""
-    mask = tf.ones([len(points), vectors.shape[1]], tf.bool)
-    return logits_of(model, _scaled(vectors, points), mask)[:, label].numpy()
+@functools.lru_cache(maxsize=1)  # tracing takes longer than a text
+def _compiled(model: keras.Model) -> tuple[Callable, Callable]:
+    """A class's logit of token vectors `(points, time, size)`: `(points,)`; and its gradient, in their shape."""
+    size = model.get_layer("embedding").output_dim
+    signature = [tf.TensorSpec([None, None, size], tf.float32), tf.TensorSpec([], tf.int32)]
 
+    @tf.function(input_signature=signature)
+    def logits(path: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+        return logits_of(model, path, tf.ones(tf.shape(path)[:2], tf.bool))[:, label]
 
-def _gradients(model: keras.Model, vectors: tf.Tensor, label: int, points: np.ndarray) -> tf.Tensor:
-    """Of a class's logit at points of the path: `(points, time, size)`."""
-    gradients = []
-    for start in range(0, len(points), AT_ONCE):
-        path = _scaled(vectors, points[start : start + AT_ONCE])
+    @tf.function(input_signature=signature)
+    def gradients(path: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(path)
-            logit = tf.reduce_sum(logits_of(model, path, tf.ones(path.shape[:2], tf.bool))[:, label])
-        gradients.append(tape.gradient(logit, path))
-    return tf.concat(gradients, axis=0)
+            logit = tf.reduce_sum(logits(path, label))
+        return tape.gradient(logit, path)
+
+    return logits, gradients
 
 
 def _scaled(vectors: tf.Tensor, points: np.ndarray) -> tf.Tensor:
-    return tf.constant(points, tf.float32)[:, None, None] * vectors  # (points, time, size)
+    """Points of the path, 0 its start and 1 its end: `(points, time, size)`."""
+    return tf.constant(points, tf.float32)[:, None, None] * vectors
 
 
 def _names(preprocessing: Preprocessing, text: str, token_ids: tf.Tensor) -> list[str]:
