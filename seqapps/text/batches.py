@@ -19,10 +19,12 @@ class Encoded:
     Attributes:
         token_ids: `(tokens,)` int32, memory-mapped.
         starts: `(texts + 1,)`; text `i` is `token_ids[starts[i] : starts[i + 1]]`.
+        features: `(texts, features)` that a model takes beside the ids, or `None`.
     """
 
     token_ids: np.ndarray
     starts: np.ndarray
+    features: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -31,6 +33,10 @@ class Encoded:
     def lengths(self) -> np.ndarray:
         """Tokens of every text."""
         return np.diff(self.starts)
+
+    def inputs(self, rows: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """What a model takes of some texts: `padded`, and the features where there are any."""
+        return self.padded(rows) if self.features is None else (self.padded(rows), self.features[rows])
 
     def padded(self, rows: np.ndarray) -> np.ndarray:
         """Some texts, padded right with 0 to the longest of them, which counts as one token at least.
@@ -119,10 +125,10 @@ def training_batches(
         epoch = first_epoch
         while True:
             for rows in bucketed(encoded.lengths, batch_size, seed, epoch):
-                yield encoded.padded(rows), targets[rows], weights[rows]
+                yield encoded.inputs(rows), targets[rows], weights[rows]
             epoch += 1
 
-    return _dataset(batches, tf.data.INFINITE_CARDINALITY, targets, weights)
+    return _dataset(batches, tf.data.INFINITE_CARDINALITY, encoded, targets, weights)
 
 
 def evaluation_batches(encoded: Encoded, targets: np.ndarray, batch_size: int) -> tf.data.Dataset:
@@ -132,13 +138,16 @@ def evaluation_batches(encoded: Encoded, targets: np.ndarray, batch_size: int) -
         order = np.argsort(encoded.lengths, kind="stable")
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            yield encoded.padded(rows), targets[rows]
+            yield encoded.inputs(rows), targets[rows]
 
-    return _dataset(batches, -(-len(encoded) // batch_size), targets)
+    return _dataset(batches, -(-len(encoded) // batch_size), encoded, targets)
 
 
-def _dataset(batches, count: int, *per_text: np.ndarray) -> tf.data.Dataset:
+def _dataset(batches, count: int, encoded: Encoded, *per_text: np.ndarray) -> tf.data.Dataset:
+    def specification(values: np.ndarray) -> tf.TensorSpec:
+        return tf.TensorSpec([None, *values.shape[1:]], tf.as_dtype(values.dtype))
+
     ids = tf.TensorSpec([None, None], tf.int32)
-    others = [tf.TensorSpec([None, *values.shape[1:]], tf.as_dtype(values.dtype)) for values in per_text]
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=(ids, *others))
+    inputs = ids if encoded.features is None else (ids, specification(encoded.features))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=(inputs, *map(specification, per_text)))
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

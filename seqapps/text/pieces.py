@@ -14,6 +14,7 @@ LONGEST_PIECE = 32  # bytes
 SEPARATOR = b"\xff"  # a byte that UTF-8 never has
 
 VALID = r"[\x00-\x{D7FF}\x{E000}-\x{10FFFF}]*"  # a class of all code points would also take overlong forms
+NO_NUL = r"[^\x00]*"
 PLAIN = r"(?:[^\pZ\pC]|[\t-\r ])*"  # no blank or control character but ASCII white space
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}ーｰﾞﾟ"  # the sound marks of kana belong to no script
 LETTER = rf"[^\PL{UNSPACED}]\pM*"  # not in (not a letter, or of an unspaced script)
@@ -120,7 +121,7 @@ SPLIT: dict[str, Callable[[tf.Tensor], tf.RaggedTensor]] = {
 def split(kind: str, texts: tf.Tensor, lowercase: bool = False) -> tf.RaggedTensor:
     """`(batch,)` strings of any bytes → `(batch, (pieces))` as a tokenizer of that kind takes them."""
     texts = valid_utf8(texts)
-    return SPLIT[kind](tf.strings.lower(texts, encoding="utf-8") if lowercase else texts)
+    return SPLIT[kind](_where_not(NO_NUL, texts, _lower_with_nul, _lower) if lowercase else texts)
 
 
 def tightness(kind: str, tokens: tf.Tensor) -> tf.Tensor:
@@ -128,15 +129,34 @@ def tightness(kind: str, tokens: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.strings.regex_full_match(tokens, pattern) for pattern in TIGHT[kind]])
 
 
-def _where_not(pattern: str, texts: tf.Tensor, changed: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    """`texts`, changed where they do not match; a batch in which all match, as nearly every one does, costs no more."""
+def _lower(texts: tf.Tensor) -> tf.Tensor:
+    return tf.strings.lower(texts, encoding="utf-8")
+
+
+def _lower_with_nul(texts: tf.Tensor) -> tf.Tensor:
+    """`tf.strings.lower` ends a text at U+0000, so what stands between is lowered and put together again."""
+    parts = tf.strings.split(texts, sep="\0")
+    # Attributes of an operation, such as the separator of a join, end at U+0000 too.
+    ended = tf.strings.join([_lower(parts.values), "\0"])
+    joined = tf.strings.unsorted_segment_join(ended, parts.value_rowids(), parts.nrows())
+    lengths = tf.strings.length(joined) - 1
+    return tf.strings.substr(joined, tf.zeros_like(lengths), lengths)
+
+
+def _where_not(
+    pattern: str,
+    texts: tf.Tensor,
+    changed: Callable[[tf.Tensor], tf.Tensor],
+    usual: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> tf.Tensor:
+    """`usual(texts)`, `changed` where they do not match; if all match, as in nearly every batch, it costs no more."""
     matches = tf.strings.regex_full_match(texts, pattern)
 
     def same() -> tf.Tensor:
-        return texts
+        return usual(texts)
 
     def mended() -> tf.Tensor:
-        return tf.where(matches, texts, changed(texts))
+        return tf.where(matches, usual(texts), changed(texts))
 
     return tf.cond(tf.reduce_all(matches), same, mended)
 

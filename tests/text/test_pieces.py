@@ -173,6 +173,24 @@ def test_byte_pieces_are_the_text_again(split, text):
     assert max(map(len, row), default=0) <= 32
 
 
+# --- small letters ---
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_small_letters_do_not_end_at_a_nul(split, kind):
+    texts = ["Good\0 SOUP Awful", "a\0", "\0a", "a\0\0B", "\0", "", "\0ÀΟΔΟΣ\0ΣΑΣ", "No NUL"]
+    lowered = pieces.split(kind, tf.constant(texts), lowercase=True).to_list()
+    assert lowered == split(kind, *(text.lower() for text in texts))
+    assert lowered[0] != split(kind, "good")[0]
+
+
+@fuzzed
+@given(st.lists(st.text("aÉБ\0 ", max_size=9), min_size=1, max_size=3))
+def test_small_letters_are_those_of_python_whatever_nul_stands_between(texts):
+    found = pieces.split("byte_pair", tf.constant(texts), lowercase=True).to_list()
+    assert [b"".join(row).decode() for row in found] == [text.lower() for text in texts]
+
+
 # --- bytes that are no text ---
 
 

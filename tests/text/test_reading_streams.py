@@ -95,6 +95,19 @@ def test_every_line_of_a_stream_is_a_text():
     ]
 
 
+def test_a_line_of_a_stream_that_is_no_utf8_keeps_its_place_among_the_others(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfgood\ncaf\xe9\r\na\0b\n\xf0\x9f\nd")
+    with path.open(encoding="latin-1") as stream:
+        assert list(reading.text_rows(stream)) == [
+            Row("good", None, "a.txt, line 1"),
+            Row("caf\ufffd", None, "a.txt, line 2"),
+            Row("a\0b", None, "a.txt, line 3"),
+            Row("\ufffd", None, "a.txt, line 4"),
+            Row("d", None, "a.txt, line 5"),
+        ]
+
+
 def test_a_stream_is_read_as_it_comes():
     seen = []
 

@@ -8,6 +8,7 @@ import pytest
 from refusals import refusal
 
 from seqapps.text import reading
+from seqapps.text.reading.lines import decoded_lines
 
 SAVE = "Save the file as UTF-8."
 HEADER = "The first line must name the columns."
@@ -84,7 +85,6 @@ def test_a_table_whose_texts_are_all_blank_is_refused_at_its_end(tmp_path, rows,
         (b'text,label\r\n"a\r\nb\xe9",1\r\n', 3, "E9", 2),
         (b"\xfftext,label\na,1\n", 1, "FF", 1),
         (b"text,label\na,1\n\xf0\x9f\x98\x80 \xf0\x9f\x98", 3, "F0", 3),
-        (b"text,label\na,1\nb\0c,1\n", 3, "00", 2),
     ],
 )
 def test_a_byte_that_is_not_utf8_is_refused_with_its_line_and_column(tmp_path, mark, content, line, byte, column):
@@ -96,23 +96,34 @@ def test_a_byte_that_is_not_utf8_is_refused_with_its_line_and_column(tmp_path, m
         read(tmp_path / "a.tsv", mark + content.replace(b",", b"\t"))
 
 
-def test_a_byte_that_is_not_utf8_is_refused_in_json_lines_and_streams(tmp_path):
+def test_a_byte_that_is_not_utf8_is_refused_in_json_lines_and_texts(tmp_path):
     with refusal(f"a.jsonl, line 2: the text must be UTF-8. Received: byte 0xE9 at column 13 of the line. {SAVE}"):
         read(tmp_path / "a.jsonl", b'{"text": "a", "label": 1}\n{"text": "ab\xe9", "label": 1}\n')
     path = tmp_path / "a.txt"
     path.write_bytes(b"a\nb\xe9\n")
-    with (
-        path.open(encoding="latin-1") as stream,
-        refusal(f"a.txt, line 2: the text must be UTF-8. Received: byte 0xE9 at column 2 of the line. {SAVE}"),
+    with refusal(f"a.txt, line 2: the text must be UTF-8. Received: byte 0xE9 at column 2 of the line. {SAVE}"):
+        list(reading.text_rows(decoded_lines(path, path.name)))
+
+
+def test_utf_16_with_its_mark_is_refused(tmp_path):
+    with refusal(f"a.csv, line 1: the text must be UTF-8. Received: byte 0xFF at column 1 of the line. {SAVE}"):
+        read(tmp_path / "a.csv", "text,label\na,1\n".encode("utf-16"))
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "column"),
+    [
+        ("text,label\na,1\n".encode("utf-16-le"), 1, 2),
+        ("text,label\na,1\n".encode("utf-16-be"), 1, 1),
+        (b"text,label\na,1\n\xc3\xa9\0c\0,1\n", 3, 2),
+    ],
+)
+def test_a_nul_is_refused_as_what_it_is(tmp_path, content, line, column):
+    with refusal(
+        f"a.csv, line {line}: the text must be without the character U+0000, because UTF-16 that is read as UTF-8 is "
+        f"full of it. Received: one at column {column} of the line. Save the file as UTF-8, or delete the character."
     ):
-        list(reading.text_rows(stream))
-
-
-@pytest.mark.parametrize(("encoding", "byte", "column"), [("utf-16", "FF", 1), ("utf-16-le", "00", 2)])
-def test_other_unicode_is_refused(tmp_path, encoding, byte, column):
-    received = f"Received: byte 0x{byte} at column {column} of the line. {SAVE}"
-    with refusal(f"a.csv, line 1: the text must be UTF-8. {received}"):
-        read(tmp_path / "a.csv", "text,label\na,1\n".encode(encoding))
+        read(tmp_path / "a.csv", content)
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.tsv.gz", "a.jsonl.gz", "a.parquet.gz"])

@@ -117,6 +117,12 @@ def test_capitals_become_small_letters_without_case_folding():
         assert from_dict(tokenizer.to_dict()).lowercase is True
 
 
+def test_small_letters_of_byte_pairs_are_decoded_with_every_nul():
+    texts = ["Good\0 SOUP Awful", "a\0", "\0a", "a\0\0B"]
+    tokenizer = fit("byte_pair", texts, 300, lowercase=True)
+    assert there_and_back(tokenizer, *texts) == [text.lower().encode() for text in texts]
+
+
 @every_kind
 def test_invalid_utf8_gives_valid_answers_and_spoils_no_neighbour(made, kind):
     tokenizer = made[kind]

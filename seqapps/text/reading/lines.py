@@ -1,4 +1,7 @@
-"""Lines of files that may be compressed, strictly decoded: a wrong byte is an error with its line and column."""
+"""Lines of files that may be compressed, strictly decoded: a wrong byte is an error with its line and column.
+
+Standard input is not a file that can be mended: what is wrong in one of its lines must not cost the answers of others.
+"""
 
 import gzip
 import io
@@ -6,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn, TextIO
+from typing import BinaryIO, TextIO
 
 from seqapps.text.reading.rows import Row
 
@@ -50,28 +53,26 @@ def decoded_lines(path: Path, name: str) -> Iterator[str]:
         ValueError: If a line is not UTF-8, with line and column, or the file cannot be decompressed.
     """
     with opened(path, name) as stream:
-        yield from _decoded(stream, name)
+        for number, line in enumerate(stream, start=1):
+            yield _decoded(line.removeprefix(MARK.encode()) if number == 1 else line, f"{name}, line {number}")
 
 
-def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    for number, line in enumerate(stream, start=1):
-        if number == 1:
-            line = line.removeprefix(MARK.encode())
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            _refuse(line, error.start, f"{name}, line {number}")
-        if "\0" in text:  # UTF-16 without its mark passes for UTF-8
-            _refuse(line, line.index(0), f"{name}, line {number}")
-        yield text
-
-
-def _refuse(line: bytes, at: int, place: str) -> NoReturn:
-    column = len(line[:at].decode("utf-8")) + 1
-    raise ValueError(
-        f"{place}: the text must be UTF-8. Received: byte 0x{line[at]:02X} at column {column} of the line. "
-        "Save the file as UTF-8."
-    )
+def _decoded(line: bytes, place: str) -> str:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        column = len(line[: error.start].decode("utf-8")) + 1
+        raise ValueError(
+            f"{place}: the text must be UTF-8. Received: byte 0x{line[error.start]:02X} at column {column} of the "
+            "line. Save the file as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise ValueError(
+            f"{place}: the text must be without the character U+0000, because UTF-16 that is read as UTF-8 is full of "
+            f"it. Received: one at column {text.index(chr(0)) + 1} of the line. Save the file as UTF-8, or delete the "
+            "character."
+        )
+    return text
 
 
 def check_unicode(text: str, place: str) -> str:
@@ -90,10 +91,11 @@ def text_rows(stream: TextIO | Iterable[str]) -> Iterator[Row]:
     """One text per line, read as it comes, as `predict -` does with standard input; an empty line is an empty text.
 
     Args:
-        stream: A text stream, which is read as UTF-8 whatever the machine's encoding, or lines of text.
+        stream: A text stream, which is read as UTF-8 whatever the machine's encoding, with U+FFFD in place of invalid
+            bytes; or lines of text.
 
     Raises:
-        ValueError: If a line is not UTF-8, with line and column.
+        ValueError: If a line of text holds half of a surrogate pair.
 
     Example:
 
@@ -103,7 +105,8 @@ def text_rows(stream: TextIO | Iterable[str]) -> Iterator[Row]:
     name = getattr(stream, "name", None)
     name = Path(name.strip("<>")).name if isinstance(name, str) else "the stream"
     raw: Iterable[bytes] | None = getattr(stream, "buffer", None)
-    for number, line in enumerate(stream if raw is None else _decoded(raw, name), start=1):
+    lines = stream if raw is None else (line.decode("utf-8", errors="replace") for line in raw)
+    for number, line in enumerate(lines, start=1):
         text = line.removesuffix("\n").removesuffix("\r")
         place = f"{name}, line {number}"
         yield Row(check_unicode(text.removeprefix(MARK) if number == 1 else text, place), None, place)
