@@ -3,7 +3,7 @@ r"""Classify texts: from a table of texts and labels to a served classifier.
 Train on the demo data and look at the scores; the report is `runs/reviews/report.html`:
 
     $ python apps/sentiment.py train data/sentiment/reviews.csv runs/reviews --config data/sentiment/demo.toml
-    880 texts: train 616, validation 88, test 176; 2 classes: negative, positive; 3107 tokens.
+    880 texts: train 616, validation 88, test 176; 2 classes: negative, positive; 3114 tokens.
     Training gru, 1 layer(s), units [32].
     …
 

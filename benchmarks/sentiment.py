@@ -33,8 +33,8 @@ SST2 = (
     "--dropout 0.5 --batch-size 50 --epochs 5 --max-minutes 25"
 )
 IMDB = (
-    "--bidirectional --vocabulary-size 30000 --units 64 --word-dropout 0.5 --dropout 0.5 --batch-size 64 --epochs 4 "
-    "--max-minutes 25"
+    "--bidirectional --vocabulary-size 30000 --units 64 --linear-skip naive_bayes --word-dropout 0.5 --dropout 0.5 "
+    "--batch-size 64 --epochs 3 --max-minutes 15"
 )
 DIRECTIONS = {"one": "", "two": " --bidirectional"}
 ROWS = {

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TextIO
 
 import seqapps
 from seqapps import checks
@@ -119,7 +119,9 @@ def _add_verbs(parser: argparse.ArgumentParser, task: str) -> None:
 
     predict = verb("predict", _predict, "answer for new data")
     predict.add_argument("run", metavar="RUN")
-    predict.add_argument("input", metavar="INPUT", help="a file like the training data, or - for standard input")
+    predict.add_argument(
+        "input", metavar="INPUT", nargs="+", help="files like the training data, or - for standard input"
+    )
     predict.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
     predict.add_argument("--format", choices=("csv", "jsonl"), default="csv")
 
@@ -164,19 +166,41 @@ def _evaluate(words: argparse.Namespace) -> None:
 
 
 def _predict(words: argparse.Namespace) -> None:
-    answers = _load(words).predict(sys.stdin if words.input == "-" else words.input)
-    if answers.attrs.get("warning"):
-        print(f"Warning: {answers.attrs['warning']}", file=sys.stderr)
+    """Answer for one input after the other, and write what is answered at once."""
+    if "-" in words.input and len(words.input) > 1:
+        refused = f"`INPUT` must be - alone, or files. Received: {' '.join(words.input)}."
+        print(f"seqapps {words.task} predict: {refused}", file=sys.stderr)
+        raise SystemExit(USAGE)
+    run, warnings, first = _load(words), [], True
+    with _opened(words.output) as file:
+        for name in words.input:
+            for answers in run.predict_parts(sys.stdin if name == "-" else name):
+                file.write(_written(answers, words.format, header=first))
+                file.flush()
+                first = False
+            if answers.attrs.get("warning"):
+                warnings.append((f"{name}: " if len(words.input) > 1 else "") + answers.attrs["warning"])
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+
+
+@contextmanager
+def _opened(output: str | None) -> Iterator[TextIO]:
+    """Where answers go: standard output, or a file that is there when it is whole."""
+    if output is None:
+        yield sys.stdout
+        return
+    with import_module("seqapps.run_folder").atomic_path(output) as path, path.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def _written(answers: Any, kind: str, header: bool) -> str:
+    """Answers as lines of CSV or JSON."""
     floats = answers.select_dtypes("floating").columns
     answers[floats] = answers[floats].map(lambda value: float(f"{value:.7g}"))  # what float32 can tell apart
-    if words.format == "csv":
-        text = answers.to_csv(index=False)
-    else:
-        text = answers.to_json(orient="records", lines=True, date_format="iso", force_ascii=False)
-    if words.output:
-        import_module("seqapps.run_folder").write_text(words.output, text)
-    else:
-        print(text, end="")
+    if kind == "csv":
+        return answers.to_csv(index=False, header=header)
+    return answers.to_json(orient="records", lines=True, date_format="iso", force_ascii=False)
 
 
 def _export(words: argparse.Namespace) -> None:

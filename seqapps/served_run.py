@@ -1,5 +1,6 @@
 """A finished run, ready to predict and evaluate through its own SavedModel."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,15 @@ class ServedRun:
             One row per answer.
         """
         return self._served.predict(data)
+
+    def predict_parts(self, data: Any) -> Iterator[pd.DataFrame]:
+        """As `predict`, in parts that come as soon as they are answered, where a task can answer for parts of its data.
+
+        What a part warns of (`attrs["warning"]`), it warns of in all data up to its end.
+        """
+        if hasattr(self._served, "predict_parts"):
+            return self._served.predict_parts(data)
+        return iter([self._served.predict(data)])  # the future of a series needs all of its past
 
     def evaluate(self, data: Any, split: str = "test", baselines: str | None = None) -> dict[str, Any]:
         """Metrics on data that the run's own rule splits, beside the run's baselines.

@@ -92,6 +92,10 @@ def test_the_version_is_that_of_the_package(capsys):
         (("forecasting",), "seqapps forecasting: error: the following arguments are required: VERB"),
         (("forecasting", "train"), "seqapps forecasting train: error: the following arguments are required: DATA, OUT"),
         (
+            ("sentiment", "predict", "r"),
+            "seqapps sentiment predict: error: the following arguments are required: INPUT",
+        ),
+        (
             ("forecasting", "train", "a.csv", "run", "--wimdow", "5"),
             "seqapps: error: unrecognized arguments: --wimdow 5. Did you mean --window?",
         ),
@@ -206,6 +210,13 @@ def test_a_resumed_run_takes_its_own_options_and_refuses_others(capfd, table, st
     )
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_standard_input_beside_files_is_a_usage_error(capfd, task):
+    assert cli.run([task, "predict", "run", "a.csv", "-"]) == cli.USAGE
+    expected = f"seqapps {task} predict: `INPUT` must be - alone, or files. Received: a.csv -.\n"
+    assert capfd.readouterr() == ("", expected)
+
+
 # --- data and runs ---
 
 
@@ -261,6 +272,22 @@ def test_what_is_no_finished_run_is_a_problem(capfd, tmp_path, words):
     assert received() == "`task` must be one of 'forecasting', 'sentiment'. Received: task='speech'."
     run_folder.write_json(run / "config.json", {"task": "forecasting", "units": 7})
     assert received() == f"{str(run)!r} is not a finished run: it has no preprocessing.json."
+
+
+def test_several_tables_are_answered_one_after_the_other(capfd, trained_run, toys, tmp_path):
+    run, tables = trained_run("forecasting", "gru"), []
+    for name, rows in (("a", 300), ("b", 350)):
+        tables.append(str(tmp_path / f"{name}.csv"))
+        toys["forecasting"].data[:rows].to_csv(tables[-1], index=False)
+    capfd.readouterr()  # of the training
+
+    def lines(*inputs):
+        assert cli.run(["forecasting", "predict", str(run), *inputs]) == cli.DONE
+        return capfd.readouterr().out.splitlines()
+
+    first, second = map(lines, tables)
+    assert first[1] != second[1]
+    assert lines(*tables) == [*first, *second[1:]]  # one header
 
 
 def test_a_run_without_a_model_is_not_exported(capfd, stored_run, tmp_path):

@@ -155,9 +155,24 @@ def weighted(counts: sparse.csr_matrix, idf: np.ndarray | None) -> sparse.csr_ma
     return counts if idf is None else normalize(counts.multiply(idf).tocsr())
 
 
+def sample_notes(splits: Splits) -> list[str]:
+    """Sentences on the parts of which the baselines see only a sample."""
+    told = []
+    for split, what in (("train", "fitted on {} training"), ("validation", "chosen on {} validation")):
+        count, stride = splits.count(split), _stride(splits, split)
+        if stride > 1:
+            share = what.format(f"{-(-count // stride)} of {count}")
+            told.append(f"The baselines were {share} texts, spread evenly over them.")
+    return told
+
+
 def _sample(splits: Splits, split: str) -> tuple[list[str], np.ndarray]:
-    stride = -(-splits.count(split) // MOST_TEXTS)
+    stride = _stride(splits, split)
     return list(islice(splits.texts(split), 0, None, stride)), splits.targets(split)[::stride]
+
+
+def _stride(splits: Splits, split: str) -> int:
+    return -(-splits.count(split) // MOST_TEXTS)
 
 
 def _indicators(targets: np.ndarray, splits: Splits) -> np.ndarray:
@@ -187,22 +202,23 @@ def _fit_linear(
         analyzer = "char"  # texts without a word, such as emoji alone
     counter = _counter(analyzer, longest, naive_bayes, max_features=MOST_TERMS)
     counts = counter.fit_transform(train[0]).astype("float64")
+    terms, tried = tuple(counter.get_feature_names_out()), counter.transform(validation[0])
     idf = None if naive_bayes else TfidfTransformer().fit(counts).idf_
     outputs = _indicators(train[1], splits)
     if not splits.multi_label and len(splits.classes) == 2:
         outputs = outputs[:, 1:]
     features = weighted(counts, idf)
-    solve = _naive_bayes_outputs if naive_bayes else _outputs
-    tried = counter.transform(validation[0])
-    candidates = []
-    for strength in STRENGTHS:
-        fitted = solve(features, outputs, strength)
-        method = Linear(
-            tuple(counter.get_feature_names_out()), analyzer, longest, naive_bayes, idf, *fitted,
-            splits.multi_label, strength,
-        )  # fmt: skip
-        candidates.append((temperature.share_right(method.logits(tried), validation[1], splits.multi_label), method))
-    best = max(candidates, key=lambda candidate: candidate[0])[1]  # of equal ones the most penalised
+    solve = naive_bayes_outputs if naive_bayes else _outputs
+    candidates = (  # no list: with many terms and classes two of them fill the memory already
+        Linear(terms, analyzer, longest, naive_bayes, idf, *fitted, splits.multi_label, strength)
+        for strength in STRENGTHS
+        for fitted in [solve(features, outputs, strength)]
+    )
+
+    def share_right(method: Linear) -> float:
+        return temperature.share_right(method.logits(tried), validation[1], splits.multi_label)
+
+    best = max(candidates, key=share_right)  # of equal ones the most penalised
     divisor = temperature.fit(best.logits(tried), validation[1], splits.multi_label)
     return replace(best, coefficients=best.coefficients / divisor, intercept=best.intercept / divisor)
 
@@ -221,7 +237,7 @@ def _outputs(features: sparse.csr_matrix, outputs: np.ndarray, strength: float) 
     return np.array(coefficients), np.array(intercepts)
 
 
-def _naive_bayes_outputs(
+def naive_bayes_outputs(
     features: sparse.csr_matrix, outputs: np.ndarray, strength: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `_outputs`, on terms weighted by the logarithm of their odds, and drawn towards naive Bayes."""

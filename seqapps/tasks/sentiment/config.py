@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from seqapps import checks
 from seqapps.config import TaskConfig, option
-from seqapps.text.kinds import TOKENIZERS
+from seqapps.text.kinds import SPECIAL_TOKENS, TOKENIZERS
 
 POOLINGS = ("last", "mean", "max", "mean_max", "attention")
 EMBEDDING_STARTS = ("log_odds", "random")
 CLASS_WEIGHTS = ("none", "balanced")
+LINEAR_SKIPS = ("none", "naive_bayes")
+BYTES = 256  # each of which is a token of `byte_pair`
 
 DATA_HELP = "CSV, TSV, JSON lines (also .gz), Parquet, a folder per class, or one with train, validation and test"
 
@@ -33,12 +35,18 @@ class Config(TaskConfig):
     embedding_start: str | None = option(
         None,
         "what token vectors start from without a file: random numbers, or the token's log-odds of every class in some "
-        "of them; by default log_odds",
+        "of them; by default log_odds, or random with a linear_skip, which knows the log-odds",
         choices=EMBEDDING_STARTS,
     )
     train_embeddings: bool = option(True, "let training change the token vectors")
     word_dropout: float = option(0.0, "part of the tokens whose vectors are dropped while training", fraction=True)
     pooling: str = option("mean_max", "how the outputs of all tokens become one vector", choices=POOLINGS)
+    linear_skip: str = option(
+        "none",
+        "naive_bayes: add the logits of logistic regression on tokens and pairs of them, weighted by naive Bayes, to "
+        "those of the network",
+        choices=LINEAR_SKIPS,
+    )
     class_weights: str = option("none", "weigh texts so that all classes count alike", choices=CLASS_WEIGHTS)
 
     def __post_init__(self) -> None:
@@ -48,11 +56,13 @@ class Config(TaskConfig):
         if self.label_separator is not None and self.class_weights != "none":
             advice = "A text with several labels has no one class to be weighed by."
             checks.fail("class_weights", "'none' with a label_separator", self.class_weights, advice)
-        for name in ("embeddings", "embedding_start"):
-            if self.initialize_from is not None and getattr(self, name) is not None:
-                checks.fail(name, "left out with `initialize_from`", getattr(self, name))
+        if self.tokenizer == "byte_pair":
+            advice = f"The {len(SPECIAL_TOKENS)} reserved ids and the {BYTES} bytes need a place."
+            checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)
         if self.embeddings is not None and self.embedding_start is not None:
             checks.fail("embedding_start", "left out with `embeddings`", self.embedding_start)
-        if not self.train_embeddings and self.embeddings is None:
-            advice = "Random vectors that never change carry no meaning: name a file in `embeddings`."
-            checks.fail("train_embeddings", "True without `embeddings`", False, advice)
+        if not self.train_embeddings and self.embeddings is None and self.initialize_from is None:
+            advice = (
+                "Random vectors that never change carry no meaning: name a file in `embeddings`, or start from a run."
+            )
+            checks.fail("train_embeddings", "True without `embeddings` or `initialize_from`", False, advice)

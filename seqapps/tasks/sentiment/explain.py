@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.model import logits_of
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.text import pieces
@@ -34,7 +35,9 @@ class Explanation:
     difference: float
 
 
-def explain(model: keras.Model, preprocessing: Preprocessing, text: str, label: int) -> Explanation:
+def explain(
+    model: keras.Model, preprocessing: Preprocessing, text: str, label: int, skip: LinearSkip | None = None
+) -> Explanation:
     """Integrated gradients of a class's logit along the straight path from zero vectors to the token vectors.
 
     Source: Sundararajan et al. 2017, whose completeness says that the attributions sum to the difference of the two
@@ -45,6 +48,7 @@ def explain(model: keras.Model, preprocessing: Preprocessing, text: str, label: 
         preprocessing: Fitted with it.
         text: To explain.
         label: Position of the class.
+        skip: Whose logits the model adds to those of the network; what it says of tokens and pairs is added here too.
     """
     token_ids = preprocessing.encode(tf.constant([text])).to_tensor()
     if not token_ids.shape[1]:
@@ -53,7 +57,11 @@ def explain(model: keras.Model, preprocessing: Preprocessing, text: str, label: 
     mean = _mean_gradient(model, vectors, label)
     attributions = tf.reduce_sum(mean * vectors[0], axis=-1).numpy()
     low, high = _compiled(model)[0](_scaled(vectors, np.array([0.0, 1.0])), label).numpy()
-    return Explanation(_names(preprocessing, text, token_ids), attributions, float(high - low))
+    difference = float(high - low)
+    if skip is not None:
+        shares = skip.shares(token_ids[0].numpy(), label)
+        attributions, difference = attributions + shares, difference + float(shares.sum())
+    return Explanation(_names(preprocessing, text, token_ids), attributions, difference)
 
 
 def _mean_gradient(model: keras.Model, vectors: tf.Tensor, label: int) -> tf.Tensor:

@@ -24,7 +24,8 @@ def build_model(
         embeddings: `(vocabulary_size, size)` start values, or `None` for random ones.
 
     Returns:
-        A model from `(batch, time)` int32 to `(batch, classes)`; padding never changes an answer.
+        A model from `(batch, time)` int32 to `(batch, classes)`; padding never changes an answer. With a `linear_skip`
+        it takes a second input `(batch, classes)`, the logits of the skip, which it adds to those of the network.
 
     Example:
 
@@ -40,11 +41,14 @@ def build_model(
         outputs = Pooling(config.pooling, name="pooling")(outputs)  # (batch, features)
     outputs = keras.layers.Dropout(config.dropout, name="dropout")(outputs)
     logits = keras.layers.Dense(classes, name="head")(outputs)
-    return keras.Model(token_ids, logits, name="classifier")
+    if config.linear_skip == "none":
+        return keras.Model(token_ids, logits, name="classifier")
+    skip = keras.Input((classes,), name="linear_logits")
+    return keras.Model([token_ids, skip], keras.layers.Add(name="sum")([logits, skip]), name="classifier")
 
 
 def logits_of(model: keras.Model, embedded, mask):
-    """What the model answers to token vectors instead of ids: `(batch, time, size)` → `(batch, classes)`."""
+    """What the network answers to token vectors instead of ids: `(batch, time, size)` → `(batch, classes)`."""
     outputs = model.get_layer("stack")(embedded, mask=mask)
     if any(layer.name == "pooling" for layer in model.layers):
         outputs = model.get_layer("pooling")(outputs, mask=mask)

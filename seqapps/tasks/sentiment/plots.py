@@ -1,12 +1,13 @@
 """Figures and sections of the classification report."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from seqapps import report
@@ -14,13 +15,21 @@ from seqapps.tasks.sentiment import temperature
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.evaluation import LOWER_IS_BETTER, METRICS, MODEL, Evaluation
-from seqapps.tasks.sentiment.evaluation.scores import indicators, losses
+from seqapps.tasks.sentiment.evaluation.scores import answered, indicators, losses
 from seqapps.tasks.sentiment.explain import Explanation, explain
+from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 
 SHOWN = 8  # texts of a kind
 LONGEST_SHOWN = 120  # tokens of a text
+CONTEXT = 5  # tokens beside a strong one of a longer text
+LEFT_OUT, CUT = "…", "‖"
 MOST_CLASSES = 20  # in the figure of the confusion matrix
+MOST_CONFUSIONS = 20  # in the table of more classes
+REGRESSIONS = (
+    " The strength of every logistic regression was chosen on validation, and its probabilities were scaled there as "
+    "the model's were."
+)
 
 
 def write_report(
@@ -30,12 +39,17 @@ def write_report(
     evaluation: Evaluation,
     model: keras.Model,
     preprocessing: Preprocessing,
+    skip: LinearSkip | None,
     history: Sequence[Mapping[str, float]],
     best_epoch: int,
 ) -> None:
     """Write `report.html`: verdict and table first, then classes, calibration, texts with their reasons, training."""
     sections = [_score_section(evaluation), _class_section(evaluation, splits), _calibration_section(evaluation)]
-    sections += _text_sections(evaluation, splits, model, preprocessing)
+
+    def reasons(text: str, label: int) -> Explanation:
+        return explain(model, preprocessing, text, label, skip)
+
+    sections += _text_sections(evaluation, splits, reasons, preprocessing)
     training = report.Section("Training").figure(report.curves(history, best_epoch), "Training and validation loss")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
     training.paragraph("Options: " + ", ".join(f"{name} {value}" for name, value in options.items()), "note")
@@ -55,8 +69,7 @@ def _score_section(evaluation: Evaluation) -> report.Section:
     section.paragraph(
         f"{metrics['texts']} texts. The model's accuracy lies between {low:.4g} and {high:.4g} with 95 % confidence "
         "(bootstrap over texts). Log loss (nats) and calibration error are better when lower, the others when higher; "
-        "macro F1 and ROC-AUC are means over classes. The strength of every logistic regression was chosen on "
-        "validation, and its probabilities were scaled there as the model's were.",
+        "macro F1 and ROC-AUC are means over classes." + (REGRESSIONS if metrics.get("strengths") else ""),
         "note",
     )
     for note in metrics["notes"]:
@@ -72,10 +85,37 @@ def _class_section(evaluation: Evaluation, splits: Splits) -> report.Section:
         for name, each in evaluation.metrics["by_class"].items()
     ]
     section.table(header, rows)
-    confusion = evaluation.metrics["confusion"]
-    if confusion is not None and len(splits.classes) <= MOST_CLASSES:
-        section.figure(_confusion_figure(np.array(confusion), splits.classes), "Texts by true class and answer")
-    return section
+    if splits.multi_label:
+        return _label_table(section, evaluation, splits.classes)
+    counts = np.array(evaluation.metrics["confusion"])
+    if len(splits.classes) > MOST_CLASSES:
+        return _confusion_table(section, counts, splits.classes)
+    section.paragraph("Texts by their true class and the model's answer; the colour is the share of the class.", "note")
+    return section.figure(_confusion_figure(counts, splits.classes), "Texts by true class and answer")
+
+
+def _label_table(section: report.Section, evaluation: Evaluation, classes: Sequence[str]) -> report.Section:
+    """For every label the texts that have it or not, and are said to have it or not."""
+    said, true = answered(evaluation.probabilities[MODEL], True), evaluation.targets > 0
+    counts = [(said & true), (said & ~true), (~said & true), (~said & ~true)]
+    rows = [[name, *(str(each[:, number].sum()) for each in counts)] for number, name in enumerate(classes)]
+    section.paragraph("Every label is a question of its own: texts by truth and answer.", "note")
+    return section.table(["", "true positives", "false positives", "false negatives", "true negatives"], rows)
+
+
+def _confusion_table(section: report.Section, counts: np.ndarray, classes: Sequence[str]) -> report.Section:
+    """The pairs of classes that are taken for each other most often."""
+    wrong = counts * ~np.eye(len(classes), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    pairs = [pair for pair in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[pair]]
+    rows = [[classes[truth], classes[answer], str(wrong[truth, answer])] for truth, answer in pairs]
+    shown = sum(wrong[pair] for pair in pairs)
+    section.paragraph(
+        f"{len(classes)} classes are too many for a matrix. These are the most frequent confusions: {len(pairs)} of "
+        f"{np.count_nonzero(wrong)}, with {shown} of {wrong.sum()} wrong answers.",
+        "note",
+    )
+    return section.table(["truth", "answer", "texts"], rows)
 
 
 def _confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
@@ -118,43 +158,90 @@ def _calibration_section(evaluation: Evaluation) -> report.Section:
 
 
 def _text_sections(
-    evaluation: Evaluation, splits: Splits, model: keras.Model, preprocessing: Preprocessing
+    evaluation: Evaluation,
+    splits: Splits,
+    reasons: Callable[[str, int], Explanation],
+    preprocessing: Preprocessing,
 ) -> list[report.Section]:
     """The most wrong and the least certain texts, each token coloured by what it says."""
     split, own = evaluation.metrics["split"], evaluation.probabilities[MODEL]
-    loss = losses(own, evaluation.targets, splits.multi_label)
-    doubt = np.abs(own - 0.5).min(axis=1) if splits.multi_label else own.max(axis=1)
+    loss, worst, nearest = losses(own, evaluation.targets, splits.multi_label), own.argmax(axis=1), own.argmax(axis=1)
+    doubt = own.max(axis=1)
+    if splits.multi_label:  # of every text, the class that is most wrong and the one that is least certain
+        worst = np.where(evaluation.targets > 0, own, 1 - own).argmin(axis=1)
+        nearest, doubt = np.abs(own - 0.5).argmin(axis=1), np.abs(own - 0.5).min(axis=1)
     sections = []
-    for heading, order in (("Most wrong", np.argsort(-loss)), ("Least certain", np.argsort(doubt))):
-        chosen = np.sort(order[:SHOWN])
+    for heading, order, explained in (
+        ("Most wrong", np.argsort(-loss), worst),
+        ("Least certain", np.argsort(doubt), nearest),
+    ):
         marks = np.zeros(len(loss), bool)
-        marks[chosen] = True
-        texts = dict(zip(chosen, compress(splits.rows(split), marks), strict=True))
+        marks[order[:SHOWN]] = True
+        texts = dict(zip(np.flatnonzero(marks), compress(splits.rows(split), marks), strict=True))
         section = report.Section(f"{heading} texts")
         for position in order[:SHOWN]:
-            label = int(own[position].argmax())
-            truth = indicators(evaluation.targets[position : position + 1], len(splits.classes))[0]
-            true = ", ".join(name for name, is_true in zip(splits.classes, truth, strict=True) if is_true) or "none"
-            said = f"{splits.classes[label]} ({own[position, label]:.0%}), in truth {true}, {texts[position].place}"
-            section.paragraph(said, "note")
-            section.blocks.append(_coloured(explain(model, preprocessing, texts[position].text, label)))
+            label, text = int(explained[position]), texts[position].text
+            section.paragraph(_said(evaluation, splits, position, label, texts[position].place), "note")
+            explanation = reasons(text, label)
+            section.blocks.append(_coloured(explanation, _cut_at(preprocessing, text)))
         section.paragraph(
-            "Blue tokens speak for the answer, orange ones against it: integrated gradients of its logit. "
-            "Tokens in brackets were not in the training texts.",
+            f"Blue tokens speak for the {'explained label' if splits.multi_label else 'answer'}, orange ones against "
+            "it: integrated gradients of its logit. Tokens in brackets are not in the vocabulary. Of a long text the "
+            f"strongest tokens are shown with their neighbours; {LEFT_OUT} stands for what is left out here, {CUT} for "
+            "what the model did not read.",
             "note",
         )
         sections.append(section)
     return sections
 
 
-def _coloured(explanation: Explanation) -> str:
-    """A text as HTML, every token on the colour of its attribution."""
-    largest = max(np.abs(explanation.attributions).max(initial=0), 1e-9)
-    spans = []
-    pairs = zip(explanation.tokens[:LONGEST_SHOWN], explanation.attributions, strict=False)
-    for token, value in pairs:
-        color = "31,111,180" if value > 0 else "194,87,26"
-        style = f"background:rgba({color},{0.75 * abs(value) / largest:.2f})"
-        spans.append(f'<span style="{style}">{html.escape(token)}</span>')
-    more = " …" if len(explanation.tokens) > LONGEST_SHOWN else ""
-    return f"<p>{' '.join(spans) or '(no token)'}{more}</p>"
+def _said(evaluation: Evaluation, splits: Splits, position: int, label: int, place: str) -> str:
+    """Answer and truth of a text, and how likely the class is that is explained."""
+    own, classes = evaluation.probabilities[MODEL], splits.classes
+    truth = indicators(evaluation.targets[position : position + 1], len(classes))[0]
+    true = ", ".join(compress(classes, truth)) or "none"
+    if not splits.multi_label:
+        return f"{classes[label]} ({own[position, label]:.0%}), in truth {true}, {place}"
+    answer = ", ".join(compress(classes, answered(own[position : position + 1], True)[0])) or "none"
+    return f"{answer}, in truth {true}, {place}; explained: {classes[label]} ({own[position, label]:.0%})"
+
+
+def _cut_at(preprocessing: Preprocessing, text: str) -> int | None:
+    """The token before which the middle of a long text was not read."""
+    tokens = int(preprocessing.tokenizer.encode(tf.constant([text])).row_lengths()[0])
+    return preprocessing.at_start if tokens > preprocessing.max_tokens else None
+
+
+def _coloured(explanation: Explanation, cut: int | None = None) -> str:
+    """A text as HTML, every token on the colour of its attribution.
+
+    Args:
+        explanation: Of the tokens that were read.
+        cut: Position of the token before which the text goes on unread.
+    """
+    sizes = np.abs(explanation.attributions)
+    shown, largest = _strongest(sizes), max(sizes.max(initial=0), 1e-9)  # the largest one is shown
+    parts: list[str] = []
+    for position, token in enumerate(explanation.tokens):
+        if position == cut:
+            parts.append(CUT)
+        if shown[position]:
+            color = "31,111,180" if explanation.attributions[position] > 0 else "194,87,26"
+            style = f"background:rgba({color},{0.75 * sizes[position] / largest:.2f})"
+            parts.append(f'<span style="{style}">{html.escape(token)}</span>')
+        elif parts[-1:] != [LEFT_OUT]:
+            parts.append(LEFT_OUT)
+    if cut == len(explanation.tokens):  # of one token that is read, the rest is not
+        parts.append(CUT)
+    return f"<p>{' '.join(parts) or '(no token)'}</p>"
+
+
+def _strongest(sizes: np.ndarray) -> np.ndarray:
+    """`(tokens,)`, which ones are shown: the strongest ones with what stands beside them, as many as there is room."""
+    shown = np.full(len(sizes), len(sizes) <= LONGEST_SHOWN)
+    for position in np.argsort(-sizes, kind="stable"):
+        beside = slice(max(position - CONTEXT, 0), position + CONTEXT + 1)
+        if shown.sum() + (~shown[beside]).sum() > LONGEST_SHOWN:
+            break
+        shown[beside] = True
+    return shown

@@ -1,7 +1,11 @@
 """The bundle: raw text → label and probabilities, as the interface of signatures fixes them."""
 
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,9 @@ import tensorflow as tf
 
 from seqapps import export, run_folder
 from seqapps.tasks.sentiment.config import Config
+from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
-from seqapps.text import reading, tokenizers
+from seqapps.text import batches, reading, tokenizers
 from seqapps.text.reading.lines import check_unicode, decoded_lines, ending_of
 
 TEXTS_AT_ONCE = 256
@@ -24,17 +29,22 @@ THRESHOLD = tf.TensorSpec([None], tf.float32, name="threshold")
 TOP_K = tf.TensorSpec([None], tf.int32, name="top_k")
 
 
-def bundle(model: keras.Model, preprocessing: Preprocessing, temperature: float) -> export.Bundle:
+def bundle(
+    model: keras.Model, preprocessing: Preprocessing, temperature: float, skip: LinearSkip | None = None
+) -> export.Bundle:
     """The signatures `serving_default` and `classify` of a trained model.
 
     Args:
         model: From `build_model`.
         preprocessing: Fitted with the model.
         temperature: Divides the logits.
+        skip: Whose logits the model adds to those of the network.
 
     Returns:
         A bundle with
-        `serving_default(text)` → `label (batch,)`, its `probability (batch,)` and `probabilities (batch, classes)`;
+        `serving_default(text)` → `label (batch,)`, the likeliest class or with several labels per text all that are
+        likelier than not, joined by the separator; `probability (batch,)` of the likeliest class; and
+        `probabilities (batch, classes)`;
         `classify(text, threshold, top_k)` → `labels` and `scores (batch, K)` falling, K the largest `top_k`, padded
         with "" and 0; `accepted (batch, K)`, whether a score reaches the row's threshold; `logits (batch, classes)`
         and `warning (batch,)`.
@@ -44,13 +54,15 @@ def bundle(model: keras.Model, preprocessing: Preprocessing, temperature: float)
 
     def answer(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         token_ids = preprocessing.tokenizer.encode(text)
-        logits = model(_dense(preprocessing.cut(token_ids)), training=False) / temperature  # (batch, classes)
+        read = preprocessing.cut(token_ids)
+        inputs = _dense(read) if skip is None else [_dense(read), skip.logits(read)]
+        logits = model(inputs, training=False) / temperature  # (batch, classes)
         return token_ids, logits, tf.sigmoid(logits) if preprocessing.multi_label else tf.nn.softmax(logits)
 
     @tf.function(input_signature=[TEXT])
     def serving_default(text):
         _, _, probabilities = answer(text)
-        label = tf.gather(classes, tf.argmax(probabilities, axis=1))
+        label = _label(probabilities, classes, preprocessing.label_separator)
         probability = tf.reduce_max(probabilities, axis=1)
         return {"label": label, "probability": probability, "probabilities": probabilities}
 
@@ -61,8 +73,16 @@ def bundle(model: keras.Model, preprocessing: Preprocessing, temperature: float)
         return ranked | {"logits": logits, "warning": _warnings(text, token_ids, preprocessing)}
 
     functions = {"serving_default": serving_default, "classify": classify}
-    variables = [variable.value for variable in model.variables]
+    variables = [*(variable.value for variable in model.variables), *(skip.variables if skip else ())]
     return export.Bundle(variables, functions, preprocessing.tokenizer.tables)
+
+
+def _label(probabilities: tf.Tensor, classes: tf.Tensor, separator: str | None) -> tf.Tensor:
+    """The answer of every row: `(batch,)`, empty where no class of several is likelier than not."""
+    if separator is None:
+        return tf.gather(classes, tf.argmax(probabilities, axis=1))
+    names = tf.broadcast_to(classes, tf.shape(probabilities))
+    return tf.strings.reduce_join(tf.ragged.boolean_mask(names, probabilities > HALF), axis=1, separator=separator)
 
 
 def _ranked(probabilities: tf.Tensor, classes: tf.Tensor, threshold: tf.Tensor, top_k: tf.Tensor) -> dict:
@@ -94,7 +114,7 @@ def _warnings(text: tf.Tensor, token_ids: tf.RaggedTensor, preprocessing: Prepro
     sentences = [
         (lengths == 0, "The text has no token: the answer is the same for all such texts. "),
         (lengths > most, f"The text is long: {most} tokens were read, from its start and its end. "),
-        ((2 * unknown > lengths) & (lengths > 0), "More than half of the tokens were not in the training. "),
+        ((2 * unknown > lengths) & (lengths > 0), "More than half of the tokens are not in the vocabulary. "),
         (valid != text, "Bytes that are not UTF-8 were replaced. "),
     ]
     return tf.strings.strip(tf.strings.join([tf.where(applies, said, "") for applies, said in sentences]))
@@ -102,10 +122,14 @@ def _warnings(text: tf.Tensor, token_ids: tf.RaggedTensor, preprocessing: Prepro
 
 def facts(preprocessing: Preprocessing, config: Config) -> dict[str, Any]:
     """What `signatures.json` tells beside shapes."""
+    separator = preprocessing.label_separator
+    several = f"all classes whose probability is above {HALF}, joined by {separator!r}; empty if there is none"
     return {
         "task": "sentiment",
         "classes": list(preprocessing.classes),
         "multi_label": preprocessing.multi_label,
+        "label_separator": separator,
+        "label": several if preprocessing.multi_label else "the class with the highest probability",
         "tokenizer": config.tokenizer,
         "vocabulary_size": preprocessing.tokenizer.vocabulary_size,
         "max_tokens": preprocessing.max_tokens,
@@ -155,45 +179,73 @@ class Served:
             One row per text: the text, its label (with several labels per text all that are likelier than not, joined
             by the separator), the probability of its likeliest class, and the probability of every class.
         """
-        texts = _texts_of(data, self.config)
-        if not texts:
-            raise ValueError("There is no text to classify: the input is empty.")
-        parts = [self._classify(texts[start : start + TEXTS_AT_ONCE]) for start in range(0, len(texts), TEXTS_AT_ONCE)]
-        logits = tf.constant(np.concatenate([part["logits"] for part in parts]))
-        multi_label, classes = self.preprocessing.multi_label, self.preprocessing.classes
-        probabilities = (tf.sigmoid(logits) if multi_label else tf.nn.softmax(logits)).numpy()
-        columns: dict[str, Any] = {"text": texts, "label": _labels(probabilities, classes, self.config.label_separator)}
-        columns["probability"] = probabilities.max(axis=1)
-        columns |= {f"probability_{name}": probabilities[:, number] for number, name in enumerate(classes)}
-        frame = pd.DataFrame(columns)
-        warnings = [warning.decode() for part in parts for warning in part["warning"]]
-        frame.attrs["warning"] = " ".join(
-            f"{warnings.count(said)} of {len(texts)} texts: {said}" for said in dict.fromkeys(warnings) if said
-        )
+        parts = list(self.predict_parts(data))
+        frame = pd.concat(parts, ignore_index=True)
+        frame.attrs = dict(parts[-1].attrs)
         return frame
 
+    def predict_parts(self, data: Any) -> Iterator[pd.DataFrame]:
+        """As `predict`, some texts at a time, as they come: neither they nor their answers are ever held together.
 
-def _texts_of(data: Any, config: Config) -> list[str]:
+        What a part warns of, it warns of in all texts up to its end.
+        """
+        count, warnings = 0, Counter[str]()
+        for texts in batches.chunks(_texts_of(data, self.config), TEXTS_AT_ONCE):
+            answer = self._classify(texts)
+            count += len(texts)
+            warnings.update(warning.decode() for warning in answer["warning"])
+            frame = self._answers(texts, tf.constant(answer["logits"]))
+            frame.attrs["warning"] = " ".join(
+                f"{times} of {count} texts: {said}" for said, times in warnings.items() if said
+            )
+            yield frame
+        if not count:
+            raise ValueError("There is no text to classify: the input is empty.")
+
+    def _answers(self, texts: Sequence[str], logits: tf.Tensor) -> pd.DataFrame:
+        classes, separator = self.preprocessing.classes, self.preprocessing.label_separator
+        probabilities = (tf.nn.softmax(logits) if separator is None else tf.sigmoid(logits)).numpy()
+        labels = _label(tf.constant(probabilities), tf.constant(classes), separator).numpy()
+        columns: dict[str, Any] = {"text": texts, "label": [label.decode() for label in labels]}
+        columns["probability"] = probabilities.max(axis=1)
+        columns |= {f"probability_{name}": probabilities[:, number] for number, name in enumerate(classes)}
+        return pd.DataFrame(columns)
+
+
+def with_columns_of(data: str | Path | pd.DataFrame, config: Config, labelled: bool = True) -> Config:
+    """The config for a table that may call its columns otherwise than the run's: what it lacks is found as in training.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If the data cannot be read, or have neither the run's columns nor others that can be told.
+    """
+    own = (config.text_column, config.label_column if labelled else None)
+    try:
+        reading.open_source(data, *own, labelled, config.label_separator)
+    except ValueError:
+        for text, label in product((own[0], None), (own[1], None)):
+            with suppress(ValueError):
+                reading.open_source(data, text, label, labelled, config.label_separator)
+                return replace(config, text_column=text, label_column=label)
+        raise
+    return config
+
+
+def _texts_of(data: Any, config: Config) -> Iterator[str]:
     if isinstance(data, (str, Path)) and ending_of(Path(data)) == ".txt" and not Path(data).is_dir():
         if not Path(data).is_file():
             raise FileNotFoundError(f"There is no file or folder {str(data)!r}.")
-        return [row.text for row in reading.text_rows(decoded_lines(Path(data), Path(data).name))]
-    if isinstance(data, (str, Path, pd.DataFrame)):
-        return [row.text for row in reading.open_source(data, config.text_column, labelled=False)]
-    if isinstance(data, io.TextIOBase):
-        return [row.text for row in reading.text_rows(data)]
-    return [_checked(text, f"text {number}") for number, text in enumerate(data)]
+        yield from (row.text for row in reading.text_rows(decoded_lines(Path(data), Path(data).name)))
+    elif isinstance(data, (str, Path, pd.DataFrame)):
+        column = with_columns_of(data, config, labelled=False).text_column
+        yield from (row.text for row in reading.open_source(data, column, labelled=False))
+    elif isinstance(data, io.TextIOBase):
+        yield from (row.text for row in reading.text_rows(data))
+    else:
+        yield from (_checked(text, f"text {number}") for number, text in enumerate(data))
 
 
 def _checked(text: Any, place: str) -> str:
     if not isinstance(text, str):
         raise ValueError(f"{place}: the text must be a string. Received: {text!r}.")
     return check_unicode(text, place)
-
-
-def _labels(probabilities: np.ndarray, classes: Sequence[str], separator: str | None) -> list[str]:
-    if separator is None:
-        return [classes[best] for best in probabilities.argmax(axis=1)]
-    return [
-        separator.join(name for name, each in zip(classes, row, strict=True) if each > HALF) for row in probabilities
-    ]

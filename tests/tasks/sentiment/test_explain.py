@@ -8,9 +8,8 @@ import pytest
 import tensorflow as tf
 
 from seqapps.config import CELL_NAMES
-from seqapps.tasks.sentiment import plots
 from seqapps.tasks.sentiment.config import POOLINGS, Config
-from seqapps.tasks.sentiment.explain import Explanation, explain
+from seqapps.tasks.sentiment.explain import explain
 from seqapps.tasks.sentiment.model import build_model
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.text import tokenizers
@@ -23,7 +22,7 @@ TEXT = "The food was cold!"
 def made(kind="word", most=MOST, **options):
     """A model with drawn weights, and its preprocessing."""
     keras.utils.set_random_seed(3)
-    scaling = Preprocessing(tokenizers.fit(kind, TRAINED, 300, lowercase=True), CLASSES, False, most)
+    scaling = Preprocessing(tokenizers.fit(kind, TRAINED, 300, lowercase=True), CLASSES, None, most)
     config = Config(units=UNITS, embedding_size=SIZE, **options)
     model = build_model(config, scaling.tokenizer.vocabulary_size, len(CLASSES))
     generator = np.random.default_rng(3)
@@ -119,24 +118,3 @@ def test_a_long_text_is_explained_as_it_is_read():
     found = explain(*made(most=3, pooling="last"), "the room was cold and hotel", 1)
     assert found.tokens == ["the", "room", "[hotel]"]
     assert_complete(found)
-
-
-# --- in the report ---
-
-
-def test_tokens_are_coloured_by_sign_and_size():
-    page = plots._coloured(Explanation(["good", "<b>", "bad"], np.array([0.2, 0.0, -0.4]), -0.2))
-    assert page == (
-        '<p><span style="background:rgba(31,111,180,0.38)">good</span> '
-        '<span style="background:rgba(194,87,26,0.00)">&lt;b&gt;</span> '
-        '<span style="background:rgba(194,87,26,0.75)">bad</span></p>'
-    )
-    assert plots._coloured(Explanation([], np.zeros(0), 0.0)) == "<p>(no token)</p>"
-
-
-def test_a_long_explanation_is_cut_in_the_report():
-    count = plots.LONGEST_SHOWN + 1
-    page = plots._coloured(Explanation(["so"] * count, np.ones(count), 1.0))
-    assert page.count("<span") == plots.LONGEST_SHOWN
-    assert page.endswith("</span> …</p>")
-    assert not plots._coloured(Explanation(["so"] * (count - 1), np.ones(count - 1), 1.0)).endswith("…</p>")

@@ -72,6 +72,21 @@ def test_the_weights_are_those_of_the_run(folder, other_texts, like):
     assert model.optimizer.iterations.numpy() == 0
 
 
+def test_the_config_of_the_run_may_be_used_again_and_its_vectors_kept_as_they_are(folder, other_texts):
+    options = run_folder.read_json(folder / "config.json")
+    assert (options.pop("task"), options["embedding_start"]) == ("sentiment", "log_odds")
+    config = Config.from_dict(options | {"initialize_from": str(folder), "train_embeddings": False})
+    splits = data.load(other_texts, config)
+    scaling = fitting.fitted(splits, config)
+    config, vectors, _ = fitting.start_vectors(config, splits, scaling)
+    model = fitting.compiled_model(config, splits, scaling, vectors)
+    embedding = keras.models.load_model(folder / "model.keras", compile=False).get_layer("embedding")
+    assert (vectors, config.embedding_start) == (None, "log_odds")
+    np.testing.assert_array_equal(model.get_layer("embedding").get_weights()[0], embedding.get_weights()[0])
+    assert not model.get_layer("embedding").trainable_weights
+    assert len(model.trainable_weights) == len(model.weights) - 1
+
+
 @pytest.mark.slow
 def test_a_training_goes_on_with_the_words_of_the_run(folder, other_texts, toys, tmp_path):
     other_texts.to_json(tmp_path / "more.jsonl", orient="records", lines=True)
@@ -159,15 +174,16 @@ def test_a_run_of_another_task_is_refused(capfd, toys, tmp_path):
     )
 
 
-@pytest.mark.parametrize(("option", "value"), [("embeddings", "glove.txt"), ("embedding_start", "log_odds")])
-def test_other_token_vectors_to_start_from_are_refused(option, value):
-    with refusal(f"`{option}` must be left out with `initialize_from`. Received: {option}={value!r}."):
-        Config(initialize_from="runs/first", **{option: value})
-
-
-def test_frozen_vectors_need_a_file(folder):
-    with pytest.raises(ValueError, match="`train_embeddings` must be True without `embeddings`"):
-        Config(initialize_from=str(folder), train_embeddings=False)
+@pytest.mark.parametrize(
+    ("option", "value", "stored"), [("embeddings", "glove.txt", None), ("embedding_start", "random", "log_odds")]
+)
+def test_other_token_vectors_to_start_from_are_refused(folder, other_texts, like, option, value, stored):
+    config = like(**{option: value})
+    with refusal(
+        f"`{option}` must be {stored!r} with this `initialize_from`. Received: {option}={value!r}. "
+        f"The run {str(folder)!r} goes on with its own token vectors."
+    ):
+        fitting.fitted(data.load(other_texts, config), config)
 
 
 def test_a_resumed_run_refuses_other_data(folder, toys, tmp_path, capfd):

@@ -295,3 +295,18 @@ def test_a_large_part_is_sampled_evenly(monkeypatch):
     expected = CountVectorizer(ngram_range=(1, 2)).fit(texts).get_feature_names_out()
     assert found.linear[TFIDF].terms == tuple(expected)
     np.testing.assert_allclose(found.shares, np.bincount(splits.targets("train")[::stride]) / len(texts))
+
+
+def test_a_sample_is_told_with_its_numbers(monkeypatch):
+    splits = PROBLEMS["three classes"]
+    assert baselines.sample_notes(splits) == []
+    train, validation = splits.count("train"), splits.count("validation")
+    assert train > 30 > validation > 4
+    monkeypatch.setattr(baselines, "MOST_TEXTS", 30)
+    seen = len(texts_of(splits, "train")[:: math.ceil(train / 30)])
+    fitted = f"The baselines were fitted on {seen} of {train} training texts, spread evenly over them."
+    assert baselines.sample_notes(splits) == [fitted]
+    monkeypatch.setattr(baselines, "MOST_TEXTS", 4)
+    seen = len(texts_of(splits, "validation")[:: math.ceil(validation / 4)])
+    chosen = f"The baselines were chosen on {seen} of {validation} validation texts, spread evenly over them."
+    assert baselines.sample_notes(splits)[1:] == [chosen]

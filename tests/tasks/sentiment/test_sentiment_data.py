@@ -1,14 +1,11 @@
-"""Texts become splits by one rule: each class is cut alike, equal texts stay together, and only texts decide."""
+"""Texts are read from whatever holds them, with their classes, and each file is the part that it is meant to be."""
 
 import gzip
 import json
-from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from seqapps.tasks.sentiment import data
 from seqapps.tasks.sentiment.config import Config
@@ -37,10 +34,6 @@ def pairs(splits, split):
     else:
         names = [splits.classes[target] for target in targets]
     return list(zip(splits.texts(split), names, strict=True))
-
-
-def part_of_each_text(splits):
-    return {text: split for split in data.SPLITS for text in splits.texts(split)}
 
 
 def write(table, path):
@@ -140,85 +133,6 @@ def test_columns_are_found_or_named_and_kept_for_the_next_time():
     assert set(data.load_whole(table, Config(text_column="body"), splits.classes).texts("all")) == {"a body"}
 
 
-# --- the rule ---
-
-
-def test_each_class_is_cut_alike():
-    splits = data.load(reviews(), Config())
-    for split, sizes in SIZES.items():
-        assert tuple(np.bincount(splits.targets(split))) == sizes
-    splits = data.load(reviews(), Config(validation_fraction=0.25, test_fraction=0.5))
-    assert np.bincount(splits.targets("validation")).tolist() == [4, 6, 3]  # 4.25, 5.75, 3.25
-    assert np.bincount(splits.targets("test")).tolist() == [8, 12, 6]  # 8.5, 11.5 and 6.5 to even numbers
-
-
-@pytest.mark.parametrize(
-    ("count", "sizes"),
-    [(1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1)), (4, (2, 1, 1)), (5, (3, 1, 1)), (7, (5, 1, 1)), (11, (8, 1, 2))],
-)
-def test_a_small_class_gives_to_every_part_as_long_as_one_text_is_left_to_train_on(count, sizes):
-    splits = data.load(reviews({"large": 31, "small": count}), Config())
-    assert tuple(int((splits.targets(split) == 1).sum()) for split in data.SPLITS) == sizes
-
-
-def test_other_texts_of_a_class_do_not_move_those_of_another():
-    fewer = data.load(reviews({"bad": 17, "fine": 3}), Config())
-    more = data.load(reviews({"bad": 17, "fine": 23}), Config())
-    bad = {text: split for text, split in part_of_each_text(more).items() if text.startswith("bad")}
-    assert {text: split for text, split in part_of_each_text(fewer).items() if text.startswith("bad")} == bad
-
-
-def test_neither_seed_nor_order_nor_other_options_move_a_text():
-    expected = part_of_each_text(data.load(reviews(), Config()))
-    for seed in (3, 5):
-        table = reviews().sample(frac=1, random_state=seed)
-        assert part_of_each_text(data.load(table, Config(seed=seed, units=7, max_tokens=1))) == expected
-
-
-TEXTS = st.sampled_from(["", "a", "b", "c", "d", "e", "f", "A", " a", "é", "日本", "🙂", "x" * 99])
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    texts=st.lists(TEXTS, min_size=11, max_size=40),
-    validation=st.sampled_from([0.1, 0.3]),
-    test=st.sampled_from([0.2, 0.45]),
-    order=st.randoms(use_true_random=False),
-)
-def test_equal_texts_stay_together_and_every_row_has_one_place(texts, validation, test, order):
-    table = frame(["p", "q", "r", "s", "t", "u", *texts], ["good", "bad"] * 3 + [labels_of(text) for text in texts])
-    config = Config(validation_fraction=validation, test_fraction=test)
-    splits = data.load(table, config)
-    parts = {split: Counter(pairs(splits, split)) for split in data.SPLITS}
-    assert sum(parts.values(), Counter()) == Counter(table.itertuples(index=False, name=None))
-    assert sum(len(set(part)) for part in parts.values()) == len(set(table["text"]))
-    assert all(label in {name for _, name in parts["train"]} for label in splits.classes)
-    shuffled = list(range(len(table)))
-    order.shuffle(shuffled)
-    assert part_of_each_text(data.load(table.iloc[shuffled], config)) == part_of_each_text(splits)
-
-
-def labels_of(text):
-    """Equal texts have equal labels."""
-    return "good" if len(text.encode()) % 2 else "bad"
-
-
-def test_the_order_of_contradicting_rows_moves_no_text():
-    table = pd.concat([reviews(), reviews().assign(stars="fine")])
-    assert part_of_each_text(data.load(table, Config())) == part_of_each_text(data.load(table[::-1], Config()))
-
-
-@settings(max_examples=60, deadline=None)
-@given(counts=st.lists(st.integers(5, 60), min_size=2, max_size=4), test=st.sampled_from([0.05, 0.2, 0.5]))
-def test_every_part_has_the_share_of_each_class(counts, test):
-    splits = data.load(
-        reviews({f"class {number}": count for number, count in enumerate(counts)}), Config(test_fraction=test)
-    )
-    for number, count in enumerate(counts):
-        assert int((splits.targets("validation") == number).sum()) == max(1, round(0.1 * count))
-        assert int((splits.targets("test") == number).sum()) == max(1, round(test * count))
-
-
 # --- labels ---
 
 
@@ -251,8 +165,6 @@ def test_a_text_may_have_any_number_of_labels(tmp_path):
     assert found == expected
     assert splits.targets("train").dtype == "float32"
     assert splits.targets("train").shape == (splits.count("train"), 3)
-    # Cut by the set of labels: 7, 14, 7 and 14 texts.
-    assert Counter(name for _, name in pairs(splits, "test")) == {"a+b": 1, "a": 3, "": 1, "b+c": 3}
     path = tmp_path / "lists.jsonl"
     rows = [{"text": text, "label": [name for name in label.split("+") if name]} for text, label in expected.items()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is wrong with labels and parts is said with file and line; leaks and contradictions are counted."""
+"""What is wrong with labels and parts is said with file, line and column; leaks and contradictions are counted."""
 
 import gzip
 
@@ -42,13 +42,18 @@ def frame(texts, labels):
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_an_unknown_label_is_an_error_with_its_place(folder, part, label, close):
     path = folder(train=rows(), **{part: [*rows(3, start=50), ("text", label)]})
-    with refusal(f"{part}.csv, line 5: the label must be one of 'bad', 'good'. Received: {label!r}.{close}"):
+    with refusal(
+        f"{part}.csv, line 5, column 'label': the label must be one of 'bad', 'good'. Received: {label!r}.{close}"
+    ):
         data.load(path, Config())
 
 
 def test_an_unknown_label_among_known_ones_is_an_error_too(folder):
     path = folder(train=rows(), test=[("text", "good; goood")])
-    with refusal("test.csv, line 2: the label must be one of 'bad', 'good'. Received: 'goood'. Did you mean 'good'?"):
+    with refusal(
+        "test.csv, line 2, column 'label': the label must be one of 'bad', 'good'. Received: 'goood'. "
+        "Did you mean 'good'?"
+    ):
         data.load(path, Config(label_separator=";"))
 
 
@@ -57,7 +62,8 @@ def test_of_many_classes_ten_are_listed(folder):
     path = folder(train=many, test=[("text", "klass 7")])
     listed = ", ".join(f"'class {number}'" for number in (0, 1, 10, 11, 12, 2, 3, 4, 5, 6))
     with refusal(
-        f"test.csv, line 2: the label must be one of {listed}, …. Received: 'klass 7'. Did you mean 'class 7'?"
+        f"test.csv, line 2, column 'label': the label must be one of {listed}, …. Received: 'klass 7'. "
+        "Did you mean 'class 7'?"
     ):
         data.load(path, Config())
 
@@ -76,13 +82,14 @@ def test_an_empty_label_is_an_error_with_its_place(folder, part, label):
     parts = {"train": rows(), "validation": rows(3, start=50), "test": rows(3, start=60)}
     parts[part].insert(1, ("text", label))
     path = folder(**parts)
-    with refusal(f"{part}.csv, line 3: the label must not be empty. Label the row or delete it."):
+    with refusal(f"{part}.csv, line 3, column 'label': the label must not be empty. Label the row or delete it."):
         data.load(path, Config())
 
 
 def test_a_missing_label_of_a_data_frame_is_empty():
-    with refusal("row 1: the label must not be empty. Label the row or delete it."):
-        data.load(frame(["a", "b", "c"], ["good", None, "bad"]), Config())
+    table = frame(["a", "b", "c"], ["good", None, "bad"]).rename(columns={"label": "stars"})
+    with refusal("row 1, column 'stars': the label must not be empty. Label the row or delete it."):
+        data.load(table, Config())
 
 
 def test_one_class_is_an_error(folder):
@@ -120,11 +127,11 @@ def test_labels_that_never_repeat_are_an_error(folder):
 
 
 def test_too_few_rows_are_an_error(folder):
-    for count, split in ((2, "validation"), (4, "test")):
+    for count, split in ((2, "validation"), (3, "test")):
         path = folder(train=rows(count)) / "train.csv"
         with refusal(f"train.csv: {count} rows are too few for a {split} part. Supply more data."):
             data.load(path, Config())
-    data.load(folder(train=rows(5)) / "train.csv", Config())
+    data.load(folder(train=rows(4)) / "train.csv", Config())
     data.load(folder(train=rows(2), validation=rows(1), test=rows(1)), Config())
 
 
@@ -200,7 +207,7 @@ def test_all_rows_are_those_of_one_file(folder):
     path = folder(train=rows(), dev=rows(3, start=50))
     with refusal(f"{path}: `split` 'all' takes one file. Received: a folder with train, validation."):
         data.load_whole(path, Config(), CLASSES)
-    with refusal("dev.csv, line 3: the label must be one of 'bad', 'mixed'. Received: 'good'."):
+    with refusal("dev.csv, line 3, column 'label': the label must be one of 'bad', 'mixed'. Received: 'good'."):
         data.load_whole(path / "dev.csv", Config(), ("bad", "mixed"))
 
 
@@ -235,6 +242,8 @@ def test_leaks_contradictions_and_empty_texts_are_counted(folder):
         "2 texts of the validation part are empty.",
         "4 texts of the validation part are in the train part too.",
         "2 texts of the test part are in the train part too.",
+        "1 text of the test part is in the validation part too.",
+        "2 texts of the train and validation parts occur with different labels.",
         "2 texts of the train part occur with different labels.",
     )
 
@@ -252,56 +261,40 @@ def test_one_text_is_counted_as_one(folder):
     )
 
 
+def test_contradictions_are_counted_over_all_parts_together(folder):
+    parts = {
+        "train": [*rows(11), ("text 8", "good")],
+        "validation": [("text 1", "bad"), ("text 8", "bad"), *2 * [("text 60", "good")], ("text 60", "bad")],
+        "test": [("text 3", "bad"), ("text 5", "bad"), ("text 5", "good"), ("text 8", "bad"), ("text 60", "good")],
+    }
+    assert data.load(folder(**parts), Config()).notes == (
+        "2 texts of the validation part are in the train part too.",
+        "4 texts of the test part are in the train part too.",
+        "2 texts of the test part are in the validation part too.",
+        "1 text of the train, validation and test parts occurs with different labels.",
+        "1 text of the train and validation parts occurs with different labels.",
+        "2 texts of the train and test parts occur with different labels.",
+        "1 text of the validation and test parts occurs with different labels.",
+    )
+
+
 def test_texts_with_the_same_labels_in_another_order_do_not_contradict(folder):
     path = folder(train=[*rows(11), ("u", "bad;good"), ("u", "good; bad;good")])
     assert data.load(path, Config(label_separator=";")).notes == ()
 
 
+def test_a_separator_that_no_label_has_is_told(folder):
+    path = folder(train=rows(11), test=[("u", "bad;good")])
+    assert data.load(path, Config(label_separator=";")).notes == (
+        "The label separator ';' occurs in no label of the training data: none of its texts has several classes.",
+    )
+    assert data.load(folder(train=[*rows(11), ("v", "bad;")]), Config(label_separator=";")).notes == ()
+
+
 def test_a_whole_file_has_notes_of_its_own():
-    splits = data.load_whole(frame(["", "a", ""], ["bad", "good", "bad"]), Config(), CLASSES)
-    assert splits.notes == ("2 texts of the all part are empty.",)
-
-
-# --- options ---
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            {"label_separator": ""},
-            "`label_separator` must be a text that is not empty. Received: label_separator=''. "
-            "Leave it out for one label per text.",
-        ),
-        (
-            {"label_separator": "|", "class_weights": "balanced"},
-            "`class_weights` must be 'none' with a label_separator. Received: class_weights='balanced'. "
-            "A text with several labels has no one class to be weighed by.",
-        ),
-        (
-            {"embeddings": "glove.txt", "embedding_start": "random"},
-            "`embedding_start` must be left out with `embeddings`. Received: embedding_start='random'.",
-        ),
-        (
-            {"train_embeddings": False},
-            "`train_embeddings` must be True without `embeddings`. Received: train_embeddings=False. "
-            "Random vectors that never change carry no meaning: name a file in `embeddings`.",
-        ),
-        (
-            {"pooling": "men"},
-            "`pooling` must be one of 'last', 'mean', 'max', 'mean_max', 'attention'. Received: pooling='men'. "
-            "Did you mean 'mean'?",
-        ),
-        (
-            {"tokenizer": "words"},
-            "`tokenizer` must be one of 'word', 'whitespace', 'character', 'byte_pair'. Received: tokenizer='words'. "
-            "Did you mean 'word'?",
-        ),
-        ({"word_dropout": 1}, "`word_dropout` must be a number of at least 0 and below 1. Received: word_dropout=1.0."),
-        ({"max_tokens": 0}, "`max_tokens` must be an integer of at least 1. Received: max_tokens=0."),
-        ({"vocabulary_size": 4}, "`vocabulary_size` must be an integer of at least 5. Received: vocabulary_size=4."),
-    ],
-)
-def test_options_that_cannot_be_honoured_are_refused(options, message):
-    with refusal(message):
-        Config(**options)
+    splits = data.load_whole(frame(["", "a", "", "a"], ["bad", "good", "bad", "bad"]), Config(), CLASSES)
+    assert splits.notes == (
+        "2 texts of the all part are empty.",
+        "1 text of the all part occurs with different labels.",
+    )
+    assert data.load_whole(frame(["a", "b"], CLASSES), Config(label_separator=";"), CLASSES).notes == ()

@@ -62,12 +62,12 @@ def test_labels_that_a_run_does_not_know_are_an_error(run, toys, split):
         (toys["sentiment"].data.replace({"dull": "zzz"}), "row 0", "zzz"),
         (pd.concat([toys["sentiment"].data, pd.DataFrame({"text": ["a", "b"], "label": "mixed"})]), "row 240", "mixed"),
     ):
-        with refusal(f"{place}: the label must be one of 'dull', 'fine'. Received: {label!r}."):
+        with refusal(f"{place}, column 'label': the label must be one of 'dull', 'fine'. Received: {label!r}."):
             run.evaluate(table, split=split)
 
 
 def test_labels_that_a_run_does_not_know_are_an_error_in_a_whole_file(run, toys):
-    with refusal("row 0: the label must be one of 'dull', 'fine'. Received: 'negative'."):
+    with refusal("row 0, column 'label': the label must be one of 'dull', 'fine'. Received: 'negative'."):
         run.evaluate(toys["sentiment"].data.replace(RENAMED), split="all")
 
 
@@ -110,6 +110,14 @@ def test_a_test_file_that_is_gone_comes_with_advice(folder, table, tmp_path):
         seqapps.load(copy).evaluate(table)
 
 
+@pytest.mark.parametrize("names", [("review", "label"), ("text", "stars"), ("Sentence", "mood")])
+@pytest.mark.parametrize("split", ["test", "all"])
+def test_columns_of_other_names_are_found_as_in_training(run, toys, names, split):
+    table = toys["sentiment"].data
+    renamed = table.rename(columns=dict(zip(table.columns, names, strict=True)))
+    assert run.evaluate(renamed, split=split) == run.evaluate(table, split=split)
+
+
 # --- evaluate, from the command line ---
 
 
@@ -129,11 +137,11 @@ def test_the_command_shows_the_table_and_the_verdict(capfd, folder, table, tmp_p
     assert err == ""
 
 
-def test_a_column_that_is_missing_is_a_problem_in_one_line(capfd, folder, tmp_path):
+def test_columns_that_cannot_be_told_are_a_problem_in_one_line(capfd, folder, tmp_path):
     path = tmp_path / "other.csv"
-    path.write_text("review,stars\na,1\n", encoding="utf-8")
+    path.write_text("note,mood,row\na,dull,1\n", encoding="utf-8")
     assert cli.run(["sentiment", "evaluate", str(folder), str(path)]) == cli.PROBLEM
-    expected = "seqapps: other.csv has no column 'text' (`text_column`). It has 'review', 'stars'.\n"
+    expected = "seqapps: other.csv has no column 'text' (`text_column`). It has 'note', 'mood', 'row'.\n"
     assert capfd.readouterr() == ("", expected)
 
 

@@ -28,7 +28,7 @@ def cut():
     """Cuts rows of ids."""
 
     def read(rows, most):
-        scaling = Preprocessing(None, ("a", "b"), False, most)
+        scaling = Preprocessing(None, ("a", "b"), None, most)
         return scaling.cut(tf.ragged.constant(rows, tf.int32, ragged_rank=1)).to_list()
 
     return read
@@ -72,7 +72,7 @@ def test_several_labels_are_told():
     table = pd.DataFrame({"text": [f"text {row}" for row in range(31)], "label": ["a|b", "b", ""] * 10 + ["a"]})
     config = Config(label_separator="|")
     scaling = preprocessing.fit(data.load(table, config), config)
-    assert (scaling.classes, scaling.multi_label) == (("a", "b"), True)
+    assert (scaling.classes, scaling.multi_label, scaling.label_separator) == (("a", "b"), True, "|")
 
 
 def test_of_a_large_part_evenly_spread_texts_are_read(monkeypatch):
@@ -82,6 +82,13 @@ def test_of_a_large_part_evenly_spread_texts_are_read(monkeypatch):
     assert 5 <= len(read) <= 10
     known = set(preprocessing.fit(splits, Config()).tokenizer.to_dict()["vocabulary"])
     assert known == {"a", "room", "number", *read}
+    count = splits.count("train")
+    told = f"The tokenizer was fitted on {len(read)} of {count} training texts, spread evenly over them."
+    assert preprocessing.sample_note(splits) == told
+
+
+def test_without_a_sample_there_is_nothing_to_tell():
+    assert preprocessing.sample_note(load()) == ""
 
 
 # --- what is read of a long text ---

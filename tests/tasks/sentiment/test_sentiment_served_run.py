@@ -87,6 +87,18 @@ def test_answers_do_not_depend_on_how_many_texts_are_classified_at_once(monkeypa
         assert_same(run.predict(TEXTS), expected)
 
 
+def test_parts_are_answered_as_they_come(monkeypatch, run, expected):
+    monkeypatch.setattr(serving, "TEXTS_AT_ONCE", 3)
+    read = []
+    parts = run.predict_parts(read.append(text) or text for text in TEXTS)
+    assert read == []
+    first = next(parts)
+    assert read == first["text"].tolist() == TEXTS[:3]
+    assert first.attrs["warning"] == f"1 of 3 texts: {NO_TOKEN}"
+    (last,) = parts
+    assert last.attrs == expected.attrs  # of all texts
+
+
 def test_without_anything_to_say_there_is_no_warning(run):
     assert run.predict(["splendid"]).attrs["warning"] == ""
 
@@ -106,9 +118,14 @@ def test_a_file_without_texts_is_not_classified(run, tmp_path):
         run.predict(tmp_path / "a.csv")
 
 
-def test_a_table_without_the_column_of_the_run_is_an_error(run):
-    with refusal("the DataFrame has no column 'text' (`text_column`). It has 'review', 'stars'."):
-        run.predict(pd.DataFrame({"review": ["a"], "stars": [5]}))
+def test_a_column_of_another_name_is_found_as_in_training(run, expected, tmp_path):
+    pd.DataFrame({"row": range(4), "Review": TEXTS, "stars": 5}).to_csv(tmp_path / "a.csv", index=False)
+    assert_same(run.predict(tmp_path / "a.csv"), expected)
+
+
+def test_a_table_whose_column_of_texts_cannot_be_told_is_an_error(run):
+    with refusal("the DataFrame has no column 'text' (`text_column`). It has 'note', 'row'."):
+        run.predict(pd.DataFrame({"note": ["a"], "row": [5]}))
 
 
 def test_a_missing_table_is_an_error(run, tmp_path):
@@ -163,14 +180,20 @@ def test_the_command_predicts_from_standard_input(capfd, monkeypatch, folder, ex
     assert err == f"Warning: {warning}\n"
 
 
-def test_bytes_of_standard_input_that_are_no_utf_8_are_an_error_with_their_line(capfd, monkeypatch, folder):
-    monkeypatch.setattr("sys.stdin", standard_input(b"good\ncaf\xe9\n"))
-    assert cli.run(["sentiment", "predict", str(folder), "-"]) == cli.PROBLEM
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.endswith(
-        "line 2: the text must be UTF-8. Received: byte 0xE9 at column 4 of the line. Save the file as UTF-8.\n"
+def test_bytes_of_standard_input_that_are_no_utf_8_cost_no_answer(capfd, monkeypatch, folder):
+    monkeypatch.setattr("sys.stdin", standard_input(b"good\ncaf\xe9\nsplendid\n"))
+    out, _ = predicted(capfd, folder, "-", "--format", "jsonl")
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "caf\ufffd", "splendid"]
+
+
+def test_bytes_of_a_file_that_are_no_utf_8_are_an_error_with_their_line(capfd, folder, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"good\ncaf\xe9\n")
+    assert cli.run(["sentiment", "predict", str(folder), str(tmp_path / "a.txt")]) == cli.PROBLEM
+    expected = (
+        "seqapps: a.txt, line 2: the text must be UTF-8. Received: byte 0xE9 at column 4 of the line. "
+        "Save the file as UTF-8.\n"
     )
+    assert capfd.readouterr() == ("", expected)
 
 
 def test_the_command_predicts_into_a_file(capfd, folder, expected, tmp_path):
@@ -179,3 +202,53 @@ def test_the_command_predicts_into_a_file(capfd, folder, expected, tmp_path):
     assert (out, err) == ("", "")
     found = pd.read_csv(tmp_path / "answers.csv")
     pd.testing.assert_frame_equal(found, expected[:2], rtol=1e-5, check_dtype=False)
+
+
+class Typed(io.RawIOBase):
+    """Standard input at which somebody types two lines, looks at what is answered, and types two more."""
+
+    def __init__(self, look):
+        self.look, self.seen = look, []
+        lines = [f"{text}\n".encode() for text in TEXTS]
+        self.left = [b"".join(lines[:2]), b"".join(lines[2:]), b""]
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self.seen.append(self.look())
+        piece = self.left.pop(0)
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def test_the_command_answers_while_its_input_goes_on(capfd, monkeypatch, folder, expected, warning):
+    monkeypatch.setattr(serving, "TEXTS_AT_ONCE", 2)
+    typed = Typed(lambda: capfd.readouterr().out)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(typed)))
+    out, err = predicted(capfd, folder, "-")
+    assert typed.seen[0] == out == ""
+    assert [text.count("\n") for text in typed.seen[1:]] == [1 + 2, 2]  # the header comes once
+    found = pd.read_csv(io.StringIO("".join(typed.seen)), keep_default_na=False)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5, check_dtype=False)
+    assert err == f"Warning: {warning}\n"  # at the end
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_the_command_predicts_from_several_files(capfd, folder, expected, tmp_path, kind):
+    for name, texts in (("a.csv", TEXTS[:2]), ("b.csv", TEXTS[2:])):
+        pd.DataFrame({"text": texts}).to_csv(tmp_path / name, index=False)
+    out, err = predicted(capfd, folder, tmp_path / "a.csv", tmp_path / "b.csv", "--format", kind)
+    content = io.StringIO(out)
+    found = pd.read_csv(content, keep_default_na=False) if kind == "csv" else pd.read_json(content, lines=True)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5, check_dtype=False)
+    assert err.startswith(f"Warning: {tmp_path / 'b.csv'}: 1 of 2 texts: {NO_TOKEN}")
+    assert err.count("\n") == 1
+
+
+def test_a_file_of_answers_is_not_written_by_half(capfd, folder, tmp_path):
+    (tmp_path / "a.txt").write_text("good\n", encoding="utf-8")
+    words = [str(folder), str(tmp_path / "a.txt"), str(tmp_path / "missing.txt"), "--output", str(tmp_path / "out.csv")]
+    assert cli.run(["sentiment", "predict", *words]) == cli.PROBLEM
+    assert capfd.readouterr().err == f"seqapps: There is no file or folder {str(tmp_path / 'missing.txt')!r}.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -55,7 +55,7 @@ def calibrate(model: keras.Model, validation: batches.Encoded, targets: np.ndarr
     order, logits = np.argsort(validation.lengths, kind="stable"), []
     for start in range(0, len(order), TEXTS_AT_ONCE):
         rows = order[start : start + TEXTS_AT_ONCE]
-        logits.append(keras.ops.convert_to_numpy(model(validation.padded(rows), training=False)))
+        logits.append(keras.ops.convert_to_numpy(model(validation.inputs(rows), training=False)))
     answers, truth = np.concatenate(logits).astype("float64"), targets[order]
     divisor = temperature.fit(answers, truth, multi_label)
     told: dict[str, Any] = {"temperature": divisor}

@@ -1,5 +1,6 @@
 """The whole story of a classification run: texts, model, training, export, evaluation, report."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.pipeline import fitting, telling
 from seqapps.tasks.sentiment.pipeline.telling import summary
+from seqapps.text import reading
 
 __all__ = ["evaluate", "summary", "train"]
 
@@ -46,6 +48,7 @@ def train(
     config = data_module.resolved(config, splits)
     scaling = fitting.fitted(splits, config)
     config, vectors, coverage = fitting.start_vectors(config, splits, scaling)
+    splits = dataclasses.replace(splits, notes=telling.notes(splits, config, coverage))
     if resume:  # before the model, whose stored start may not fit it
         run_folder.check_fitted(out, scaling.to_dict(), fitting.fingerprints(splits))
     training.set_seed(config.seed)
@@ -54,7 +57,7 @@ def train(
     # Only now, when nothing in data or options can fail, may the folder change.
     folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
     run_folder.write_fitted(folder, scaling.to_dict(), fitting.fingerprints(splits), resume)
-    telling.say(splits, config, scaling, coverage)
+    telling.say(splits, config, scaling)
 
     progress, fitted = fitting.fit_and_export(folder, model, config, splits, scaling)
     result = evaluation.evaluate(serving.Served(folder), splits, "test", fitted)
@@ -63,8 +66,9 @@ def train(
         folder / "predictions.csv.gz",
         lambda path: evaluation.prediction_table(result, splits, "test").to_csv(path, index=False, float_format="%.7g"),
     )
+    explained = (model, scaling, fitting.stored_skip(folder))
     course = (progress.history, progress.best_epoch)
-    plots.write_report(folder / "report.html", config, splits, result, model, scaling, *course)
+    plots.write_report(folder / "report.html", config, splits, result, *explained, *course)
     run_folder.write_text(folder / "README.md", telling.model_card(config, splits, result.metrics))
     run_folder.write_manifest(
         folder, fitting.fingerprints(splits), progress.seconds, seed=config.seed, best_epoch=progress.best_epoch
@@ -100,10 +104,11 @@ def evaluate(
     if fitted and baselines == "fast":
         fitted = fitted.fast()
     classes = served.preprocessing.classes
+    config = serving.with_columns_of(reading.parts(data)["train"], served.config)
     if split == "all":
-        splits = data_module.load_whole(data, served.config, classes)
+        splits = data_module.load_whole(data, config, classes)
     else:
-        splits = _load_as_trained(data, served.config, classes)
+        splits = _load_as_trained(data, config, classes)
     return evaluation.evaluate(served, splits, split, fitted).metrics
 
 

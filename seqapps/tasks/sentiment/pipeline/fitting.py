@@ -12,7 +12,7 @@ import tensorflow as tf
 from seqapps import checks, export, run_folder, training
 from seqapps.tasks.sentiment import baselines as simple_methods
 from seqapps.tasks.sentiment import data as data_module
-from seqapps.tasks.sentiment import evaluation, preprocessing, serving
+from seqapps.tasks.sentiment import evaluation, linear, preprocessing, serving
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.evaluation.scores import indicators
@@ -25,6 +25,7 @@ from seqapps.text.kinds import SPECIAL_TOKENS
 TASK = "sentiment"
 INITIAL_WEIGHTS = "initial.weights.h5"
 ENCODER_WEIGHTS = "encoder.weights.h5"
+LINEAR_SKIP = "linear_skip.npz"
 CACHE = "cache"
 SPREAD = 0.05  # of random token vectors, as in Keras
 TEXTS_AT_ONCE = 512
@@ -32,6 +33,7 @@ ALIKE = "tokenizer, vocabulary, embedding, cell, units, layers, directions, pool
 KEPT_OPTIONS = {
     **dict.fromkeys(("tokenizer", "vocabulary_size", "lowercase"), "tokenizer"),
     "label_separator": "classes",
+    **dict.fromkeys(("embeddings", "embedding_start"), "token vectors"),  # set where its config.json is used again
 }
 
 
@@ -51,7 +53,8 @@ def fitted(splits: Splits, config: Config) -> Preprocessing:
             f"Received: {str(run)!r} of the task {stored.get('task')!r}."
         )
     for name, kept in KEPT_OPTIONS.items():
-        if stored.get(name) != getattr(config, name):
+        left_out = kept == "token vectors" and getattr(config, name) is None
+        if stored.get(name) != getattr(config, name) and not left_out:
             advice = f"The run {str(run)!r} goes on with its own {kept}."
             checks.fail(name, f"{stored.get(name)!r} with this `initialize_from`", getattr(config, name), advice)
     theirs = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
@@ -70,7 +73,8 @@ def start_vectors(config: Config, splits: Splits, scaling: Preprocessing) -> tup
     classes, of the second): what naive Bayes knows of a word that was seen once, no gradient would tell.
     """
     if config.embeddings is None:
-        width, start = config.embedding_size or EMBEDDING_SIZE, config.embedding_start or "log_odds"
+        width = config.embedding_size or EMBEDDING_SIZE
+        start = config.embedding_start or ("log_odds" if config.linear_skip == "none" else "random")
         if config.initialize_from is not None:
             return dataclasses.replace(config, embedding_size=width), None, ""
         config = dataclasses.replace(config, embedding_size=width, embedding_start=start)
@@ -142,6 +146,9 @@ def fit_and_export(
         split: batches.encode(splits.texts(split), scaling.encode, cache / f"{split}.ids")
         for split in ("train", "validation")
     }
+    skip = None
+    if config.linear_skip != "none":
+        skip, encoded = _with_skip(encoded, splits, scaling, folder / LINEAR_SKIP)
     progress = _fit(model, config, splits, encoded, folder)
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_with(folder / ENCODER_WEIGHTS, encoder(model).save_weights)
@@ -151,7 +158,7 @@ def fit_and_export(
     run_folder.write_json(folder / "calibration.json", calibration)
     shutil.rmtree(cache)
     if not export.has_version(folder / "export"):
-        bundle = serving.bundle(model, scaling, calibration["temperature"])
+        bundle = serving.bundle(model, scaling, calibration["temperature"], skip)
         export.save(bundle, folder / "export", serving.example_requests(), serving.facts(scaling, config))
     fitted_baselines = simple_methods.fit(splits, config.baselines) if config.baselines != "none" else None
     if fitted_baselines:
@@ -159,9 +166,29 @@ def fit_and_export(
     return progress, fitted_baselines
 
 
+def _with_skip(
+    encoded: dict[str, Encoded], splits: Splits, scaling: Preprocessing, path: Path
+) -> tuple[linear.LinearSkip, dict[str, Encoded]]:
+    """The linear skip, and the texts with its logits beside them; a resumed run takes what it has stored."""
+    if not path.is_file():
+        targets = [splits.targets(split) for split in ("train", "validation")]
+        known = (encoded["train"], targets[0], encoded["validation"], targets[1])
+        fitted_skip, training_logits = linear.fit(*known, len(splits.classes), scaling.tokenizer.vocabulary_size)
+        fitted_skip.save(path, training_logits)
+    skip, training_logits = linear.LinearSkip.load(path)
+    logits = {"train": training_logits, "validation": linear.logits_of(skip, encoded["validation"])}
+    return skip, {split: linear.with_logits(encoded[split], logits[split]) for split in encoded}
+
+
+def stored_skip(folder: Path) -> linear.LinearSkip | None:
+    """The linear skip of a run, if it has one."""
+    path = folder / LINEAR_SKIP
+    return linear.LinearSkip.load(path)[0] if path.is_file() else None
+
+
 def encoder(model: keras.Model) -> keras.Model:
     """What another task can start from: the embedding and the stack."""
-    return keras.Model(model.input, model.get_layer("stack").output, name="encoder")
+    return keras.Model(model.get_layer("token_ids").output, model.get_layer("stack").output, name="encoder")
 
 
 def _fit(

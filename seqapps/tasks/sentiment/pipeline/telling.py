@@ -3,10 +3,11 @@
 from typing import Any
 
 from seqapps import report
+from seqapps.tasks.sentiment import baselines
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import SPLITS, Splits
 from seqapps.tasks.sentiment.evaluation import METRICS
-from seqapps.tasks.sentiment.preprocessing import Preprocessing
+from seqapps.tasks.sentiment.preprocessing import Preprocessing, sample_note
 
 MOST_NAMED = 12  # classes
 
@@ -18,14 +19,27 @@ def summary(metrics: dict[str, Any]) -> str:
     return "\n".join([heading, report.text_table(header, rows), metrics["verdict"]])
 
 
-def say(splits: Splits, config: Config, preprocessing: Preprocessing, coverage: str) -> None:
+def notes(splits: Splits, config: Config, coverage: str) -> tuple[str, ...]:
+    """What a person should know of the data and of what is fitted on them.
+
+    Args:
+        splits: With notes of their own.
+        config: The options.
+        coverage: What a file of vectors covers, empty without one.
+    """
+    tokenizer = sample_note(splits) if config.initialize_from is None else ""
+    fitted = baselines.sample_notes(splits) if config.baselines != "none" else []
+    return (*splits.notes, *filter(None, [tokenizer, *fitted, coverage]))
+
+
+def say(splits: Splits, config: Config, preprocessing: Preprocessing) -> None:
     """What is about to be trained, on what."""
     counts = ", ".join(f"{split} {splits.count(split)}" for split in SPLITS)
     print(
         f"{sum(splits.count(split) for split in SPLITS)} texts: {counts}; {len(splits.classes)} classes: "
         f"{_named(splits)}; {preprocessing.tokenizer.vocabulary_size} tokens."
     )
-    for note in [*splits.notes, *filter(None, [coverage])]:
+    for note in splits.notes:
         print(f"Note: {note}")
     print(f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}.", flush=True)
 
@@ -41,12 +55,14 @@ def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
     direction = "two directions" if config.bidirectional else "one direction"
     widths = ", ".join(str(width) for width in config.widths)
     many = "any number of" if splits.multi_label else "one of"
+    told = "".join(f"- {note}\n" for note in metrics["notes"])
+    told = told and f"\n## To know\n\n{told}"
     return f"""# Classifier of texts: {_named(splits)}
 
 A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, pooling {config.pooling}, gives a
 text {many} {len(splits.classes)} classes. Trained on {splits.count("train")} texts. Of a text it reads
 {config.max_tokens} tokens ({config.tokenizer}) at most, from its start and its end.
-
+{told}
 ## Scores on the {metrics["split"]} part
 
 {metrics["verdict"]}
