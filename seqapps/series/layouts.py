@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from seqapps import checks
-from seqapps.series import reading
+from seqapps.series import reading, time_stamps
 
 ID_NAMES = ("unique_id", "series_id", "item_id")
 
@@ -51,13 +51,14 @@ def resolved(table: reading.Table, roles: Roles) -> Roles:
         identity = next((name for name in names if name.lower() in ID_NAMES), None)
         if identity is None:
             raise ValueError(
-                f"{table.source} has no column of ids. Name it with `id_column`. It has {checks.listing(names)}."
+                f"{table.source} has no column of ids. Name it with `id_column`. It has {reading.listing(names)}."
             )
-    time = roles.time or reading.find_time_column(table)
+    time = roles.time or time_stamps.find_time_column(table)
     taken = {time, identity, *roles.past, *roles.future, *roles.static}
     targets = roles.targets
     if targets is None:
         free = tuple(name for name in names if name not in taken)
+        _check_target(table, roles, layout, free)
         targets = ("y",) if layout == "long" and "y" in free else free
     if not targets:
         raise ValueError(f"{table.source} has no column beside the time column {time!r}.")
@@ -67,16 +68,27 @@ def resolved(table: reading.Table, roles: Roles) -> Roles:
     return replace(roles, layout=layout, time=time, id=identity, targets=targets)
 
 
+def _check_target(table: reading.Table, roles: Roles, layout: str, free: tuple[str, ...]) -> None:
+    """Refuse roles that leave nothing to forecast, or not what is meant."""
+    covariates = {option: getattr(roles, option) for option in ("past", "future", "static")}
+    for option, columns in covariates.items():
+        if layout == "long" and "y" in columns:
+            advice = "Name target_columns if another column is to be forecast."
+            checks.fail(f"{option}_columns", "without 'y', the target of a long table", columns, advice)
+    if not free and any(covariates.values()):
+        raise ValueError(f"{table.source} has no column left to forecast: each has another role. Leave the target out.")
+
+
 def _layout(table: reading.Table, roles: Roles, names: list[str]) -> str:
     if roles.id is not None or any(name.lower() in ID_NAMES for name in names):
         return "long"
     first, *others = (table.frame[name] for name in names)
     is_text = not pd.api.types.is_numeric_dtype(first) and not pd.api.types.is_datetime64_any_dtype(first)
     numbers = all(pd.api.types.is_numeric_dtype(column) for column in others)
-    named_as_time = names[0].lower() in reading.TIME_NAMES
+    named_as_time = names[0].lower() in time_stamps.TIME_NAMES
     if roles.time is not None or named_as_time or not is_text or not others or not numbers or not first.is_unique:
         return "wide"
-    return "wide" if reading.some_time(first) else "rows"
+    return "wide" if time_stamps.some_time(first) else "rows"
 
 
 def melted(table: reading.Table) -> tuple[reading.Table, np.ndarray]:

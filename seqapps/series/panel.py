@@ -1,6 +1,7 @@
 """One or many series on one regular grid, as flat arrays; read from wide, long or one-row-per-series tables."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from seqapps.series import grid, reading
+from seqapps.series import grid, reading, time_stamps
 from seqapps.series.layouts import ID_NAMES, Roles, melted, resolved
 
 ONLY = ""  # the id of the one series of a wide table
@@ -28,10 +29,7 @@ class Panel:
         values: `(rows, targets)` in the data's own units, NaN where missing.
         past: `(rows, past)`.
         future: `(rows, future)`.
-        static: `(series, numbers)`: the numeric ones of the static columns.
-        labels: `(series, labels)`: the texts of the others.
-        static_columns: Names of the numeric static columns.
-        label_columns: Names of the others.
+        static: `(series, static columns)` texts as they are written, empty where there are none.
         frequency: The grid's step.
         missing_steps: Time stamps that the data did not have.
         source: What messages call the data.
@@ -45,9 +43,6 @@ class Panel:
     past: np.ndarray
     future: np.ndarray
     static: np.ndarray
-    labels: np.ndarray
-    static_columns: tuple[str, ...]
-    label_columns: tuple[str, ...]
     frequency: str
     missing_steps: int
     source: str
@@ -62,6 +57,32 @@ class Panel:
         """Name of the column of time stamps."""
         return self.roles.time or "step"
 
+    def labels(self, columns: tuple[str, ...]) -> np.ndarray:
+        """Static columns as texts: `(series, columns)`."""
+        return self.static[:, [self.roles.static.index(name) for name in columns]]
+
+    def numbers(self, columns: tuple[str, ...]) -> np.ndarray:
+        """Static columns as numbers: `(series, columns)`, NaN where missing.
+
+        Raises:
+            ValueError: If a text is no number; in the training it would have made the column one of texts.
+        """
+        numbers = np.full((len(self.ids), len(columns)), np.nan)
+        for position, name in enumerate(columns):
+            for series, text in enumerate(self.labels((name,))[:, 0]):
+                number = _number(text)
+                if text and number is None:
+                    raise ValueError(
+                        f"{self.name(series)}, column {name!r}: expected a number, as in the training. "
+                        f"Received: {text!r}."
+                    )
+                numbers[series, position] = np.nan if number is None else number
+        return numbers
+
+    def numeric(self, column: str) -> bool:
+        """Whether a static column holds nothing but numbers."""
+        return all(_number(text) is not None for text in self.labels((column,))[:, 0] if text)
+
     def lengths(self) -> np.ndarray:
         """Steps of every series."""
         return np.diff(self.starts)
@@ -69,6 +90,15 @@ class Panel:
     def name(self, series: int) -> str:
         """What messages call a series."""
         return _called(self.source, self.ids[series])
+
+
+def _number(text: str) -> float | None:
+    """A finite number, or `None`."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in text else None  # to Python 1_2 is 12
 
 
 def _called(source: str, name: str) -> str:
@@ -112,7 +142,7 @@ def read_panel(parts: Sequence[Data], roles: Roles, frequency: str | None = None
 
 
 def _read_rows(data: Data, roles: Roles, counts_steps: bool) -> Rows:
-    table = reading.read_table(data, text=(*ID_NAMES, *([roles.id] if roles.id else [])))
+    table = reading.read_table(data, (*ID_NAMES, *([roles.id] if roles.id else [])), roles.static)
     roles = resolved(table, roles)
     if roles.layout == "rows":
         table, ids = melted(table)
@@ -128,13 +158,19 @@ def _read_rows(data: Data, roles: Roles, counts_steps: bool) -> Rows:
         codes, _ = pd.factorize(ids)
         order = np.argsort(codes, kind="stable")
         table, ids = table.reordered(order), ids[order]
-    stamps = reading.time_column(table, roles.time or "", groups=ids, counts_steps=counts_steps)
+    stamps = time_stamps.time_column(table, roles.time or "", groups=ids, counts_steps=counts_steps)
     frame = pd.DataFrame(
         {name: reading.number_column(table, name) for name in (*(roles.targets or ()), *roles.past, *roles.future)}
     )
     for name in roles.static:
-        frame[name] = table.frame[name].to_numpy()
+        frame[name] = _as_written(table.frame[name])
     return Rows(roles, ids, stamps, frame, table.source)
+
+
+def _as_written(column: pd.Series) -> np.ndarray:
+    """A column as texts, `None` where there is nothing; pandas makes 7 beside an empty cell 7.0, which is 7 again."""
+    cells = (int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in column)
+    return np.array([None if pd.isna(cell) or cell == "" else str(cell) for cell in cells], dtype=object)
 
 
 def _following(earlier: list[Rows], later: Rows) -> Rows:
@@ -183,7 +219,6 @@ def _on_grid(parts: list[Rows], frequency: str | None) -> Panel:
         flat[place] = frame[list(columns)].to_numpy(dtype="float64")
         return flat
 
-    static, labels, static_columns, label_columns = _static(frame, roles, edges, ids, source)
     return Panel(
         roles=roles,
         ids=ids,
@@ -192,10 +227,7 @@ def _on_grid(parts: list[Rows], frequency: str | None) -> Panel:
         values=spread(roles.targets or ()),
         past=spread(roles.past),
         future=spread(roles.future),
-        static=static,
-        labels=labels,
-        static_columns=static_columns,
-        label_columns=label_columns,
+        static=_static(frame, roles.static, edges, ids, source),
         frequency=frequency,
         missing_steps=int(starts[-1]) - len(frame),
         source=source,
@@ -217,24 +249,18 @@ def _grids(stamps: pd.Index, edges: np.ndarray, ids: tuple[str, ...], frequency:
     return grids, np.concatenate(places), frequency
 
 
-def _static(frame: pd.DataFrame, roles: Roles, edges: np.ndarray, names: tuple[str, ...], source: str):
-    """The static columns of every series: numbers `(series, numbers)` and texts `(series, labels)`."""
-    numbers, texts, number_names, text_names = [], [], [], []
-    for column in roles.static:
-        first = frame[column].iloc[edges[:-1]].reset_index(drop=True)
-        for series, (start, stop) in enumerate(itertools.pairwise(edges)):
-            if frame[column].iloc[start:stop].nunique(dropna=False) > 1:
-                raise ValueError(
-                    f"{source}, column {column!r}: a static column must hold one value per series. Received: more than "
-                    f"one for series {names[series]!r}. Name it in past_columns or future_columns."
-                )
-        if pd.api.types.is_numeric_dtype(first):
-            numbers.append(first.to_numpy(dtype="float64"))
-            number_names.append(column)
-        else:
-            texts.append(first.fillna("").astype(str).to_numpy(dtype=object))
-            text_names.append(column)
-    shape = (len(names), 0)
-    static = np.stack(numbers, axis=1) if numbers else np.zeros(shape)
-    labels = np.stack(texts, axis=1) if texts else np.zeros(shape, dtype=object)
-    return static, labels, tuple(number_names), tuple(text_names)
+def _static(frame: pd.DataFrame, columns: tuple[str, ...], edges: np.ndarray, names: tuple[str, ...], source: str):
+    """The static columns of every series; rows that leave one empty, such as those to come, take that of the others."""
+    series = np.repeat(np.arange(len(names)), np.diff(edges))
+    static = np.full((len(names), len(columns)), "", dtype=object)
+    for position, column in enumerate(columns):
+        by_series = frame[column].groupby(series)
+        several = np.flatnonzero(by_series.nunique().to_numpy() > 1)
+        if several.size:
+            raise ValueError(
+                f"{source}, column {column!r}: a static column must hold one value per series. Received: more than "
+                f"one for series {names[several[0]]!r}. Name it in past_columns or future_columns."
+            )
+        first = by_series.first()
+        static[:, position] = first.where(first.notna(), "")
+    return static

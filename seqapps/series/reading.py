@@ -1,4 +1,4 @@
-"""Tables with a time column: read, and checked with file, line and column."""
+"""Tables: read, and checked with file, line and column."""
 
 import csv
 import gzip
@@ -7,6 +7,7 @@ import re
 import warnings
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -16,8 +17,8 @@ import pandas as pd
 
 from seqapps import checks
 
-TIME_NAMES = ("date", "time", "ds", "timestamp", "datetime", "month", "year", "day", "week", "hour")
 DELIMITERS = (",", ";", "\t")
+MOST_NAMES = 12  # of a listing; a table of one row per series has a column per step
 BLANK = re.compile(r"^[ \t]+(?=\r?$)", re.MULTILINE)
 
 
@@ -46,13 +47,16 @@ class Table:
         return Table(self.frame.iloc[order].reset_index(drop=True), self.source, self.lines[order], self.unit)
 
 
-def read_table(data: str | Path | pd.DataFrame | TextIO, text: tuple[str, ...] = ()) -> Table:
+def read_table(
+    data: str | Path | pd.DataFrame | TextIO, text: tuple[str, ...] = (), as_written: tuple[str, ...] = ()
+) -> Table:
     """Read CSV (also `.gz`), Parquet, an open text stream or a DataFrame.
 
     Args:
         data: A path, a DataFrame, or a stream of CSV such as standard input. CSV is UTF-8, with or without a byte order
             mark; the fields are separated by commas, semicolons or tabs, as the header shows.
-        text: Columns that are text whatever they look like, such as ids: `007` is not 7.
+        text: Columns that are text whatever they look like, such as ids: `007` is not 7, and `NA` is a name.
+        as_written: Columns that are text too, in which `NA` is a missing value as in any other column.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -61,13 +65,13 @@ def read_table(data: str | Path | pd.DataFrame | TextIO, text: tuple[str, ...] =
     if isinstance(data, pd.DataFrame):
         return _checked(_frame_table(data, "the DataFrame"))
     if not isinstance(data, (str, Path)):
-        return _checked(_csv_table(data.read(), str(getattr(data, "name", "the stream")).strip("<>"), text))
+        return _checked(_csv_table(data.read(), str(getattr(data, "name", "the stream")).strip("<>"), text, as_written))
     path = Path(data)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     if path.suffix in (".parquet", ".pq"):
         return _checked(_frame_table(_parquet_frame(path), str(path)))
-    return _checked(_csv_table(_text_of(path), str(path), text))
+    return _checked(_csv_table(_text_of(path), str(path), text, as_written))
 
 
 def _parquet_frame(path: Path) -> pd.DataFrame:
@@ -100,7 +104,7 @@ def _text_of(path: Path) -> str:
         raise ValueError(f"{path}, line {line}: the text is not UTF-8. Save the file as UTF-8.") from error
 
 
-def _csv_table(text: str, source: str, as_text: tuple[str, ...]) -> Table:
+def _csv_table(text: str, source: str, as_text: tuple[str, ...], as_written: tuple[str, ...]) -> Table:
     if "\0" in text:  # UTF-16 without its mark passes for UTF-8
         line = text.count("\n", 0, text.index("\0")) + 1
         raise ValueError(f"{source}, line {line}: the text is not UTF-8. Save the file as UTF-8.")
@@ -126,6 +130,7 @@ def _csv_table(text: str, source: str, as_text: tuple[str, ...]) -> Table:
                 skipinitialspace=True,
                 low_memory=False,
                 converters=dict.fromkeys(as_text, str),
+                dtype={name: str for name in names if name.strip() in as_written and name not in as_text},
                 float_precision="round_trip",  # by default pandas misses the last bit of many numbers
             )
     except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -171,9 +176,12 @@ def check_columns(table: Table, names: tuple[str, ...], option: str) -> None:
     for name in names:
         if name not in columns:
             advice = checks.suggestion(name, columns)
-            raise ValueError(
-                f"{table.source} has no column {name!r} (`{option}`).{advice} It has {checks.listing(columns)}."
-            )
+            raise ValueError(f"{table.source} has no column {name!r} (`{option}`).{advice} It has {listing(columns)}.")
+
+
+def listing(columns: Sequence[str]) -> str:
+    """Columns in quotes, the first ones where there are many."""
+    return checks.listing(columns[:MOST_NAMES]) + (f" … ({len(columns)} columns)" if len(columns) > MOST_NAMES else "")
 
 
 def number_column(table: Table, name: str) -> np.ndarray:
@@ -204,100 +212,3 @@ def text_column(table: Table, name: str) -> np.ndarray:
     if empty.size:
         raise ValueError(f"{table.place(empty[0])}, column {name!r}: expected a name. Received: nothing.")
     return column.astype(str).to_numpy(dtype=object)
-
-
-def reads_as_time(column: pd.Series) -> bool:
-    """Whether the first cells of a column of text are time stamps."""
-    return bool(_parsed(column.head(20)).notna().all())
-
-
-def some_time(column: pd.Series) -> bool:
-    """Whether any of the first cells of a column of text is a time stamp."""
-    return bool(_parsed(column.head(20)).notna().any())
-
-
-def find_time_column(table: Table) -> str:
-    """The column of time stamps: one with a usual name, else the first text column that reads as dates."""
-    columns = [str(name) for name in table.frame.columns]
-    for usual in TIME_NAMES:  # the most telling name first: `date` before `year`
-        for name in columns:
-            if name.lower() == usual:
-                return name
-    for name in columns:
-        column = table.frame[name]
-        if pd.api.types.is_datetime64_any_dtype(column) or (
-            not pd.api.types.is_numeric_dtype(column) and reads_as_time(column)
-        ):
-            return name
-    raise ValueError(
-        f"{table.source} has no column that reads as time stamps. Name it with `time_column`. "
-        f"It has {checks.listing(columns)}."
-    )
-
-
-def _parsed(column: pd.Series) -> pd.Series:
-    """Time stamps without a zone (those with one become UTC); what cannot be read becomes NaT."""
-    if isinstance(column.dtype, pd.PeriodDtype):
-        column = column.dt.to_timestamp()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # pandas tells when it falls back to a slower parser
-        stamps = pd.to_datetime(column, errors="coerce", utc=True)
-    return stamps.dt.tz_localize(None)
-
-
-def time_column(table: Table, name: str, *, groups: np.ndarray | None = None, counts_steps: bool = False) -> pd.Index:
-    """The time stamps of a table: dates, or whole numbers that count steps.
-
-    Whole numbers of four digits are years, of eight digits days as YYYYMMDD, unless `counts_steps` says otherwise.
-    With `groups`, `(rows,)` names of series that follow one another, each series has its own course of time.
-
-    Raises:
-        ValueError: If a stamp is missing or unreadable, unsorted or doubled, with its line.
-    """
-    column = table.frame[name]
-    if pd.api.types.is_numeric_dtype(column):
-        stamps = _numeric_stamps(table, name, counts_steps)
-    else:
-        parsed = _parsed(column)
-        bad = np.flatnonzero(parsed.isna().to_numpy())
-        if bad.size:
-            cell = column.iloc[bad[0]]
-            received = "nothing" if pd.isna(cell) else repr(str(cell))
-            raise ValueError(
-                f"{table.place(bad[0])}, column {name!r}: expected a time stamp such as 2024-01-31 or "
-                f"2024-01-31 23:00. Received: {received}."
-            )
-        stamps = pd.DatetimeIndex(parsed, name=name)
-    _check_order(table, name, stamps, groups)
-    return stamps
-
-
-def _numeric_stamps(table: Table, name: str, counts_steps: bool) -> pd.Index:
-    numbers = number_column(table, name)
-    bad = np.flatnonzero(np.isnan(numbers) | (numbers != np.floor(numbers)))
-    if bad.size:
-        raise ValueError(
-            f"{table.place(bad[0])}, column {name!r}: expected a time stamp or a whole number of steps. "
-            f"Received: {numbers[bad[0]]:g}."
-        )
-    whole = numbers.astype("int64")
-    for low, high, pattern in () if counts_steps else ((1000, 2999, "%Y"), (10000101, 29991231, "%Y%m%d")):
-        if (whole >= low).all() and (whole <= high).all():
-            dates = pd.to_datetime(pd.Series(whole).astype(str), format=pattern, errors="coerce")
-            if dates.notna().all():
-                return pd.DatetimeIndex(dates, name=name)
-    return pd.Index(whole, name=name)
-
-
-def _check_order(table: Table, name: str, stamps: pd.Index, groups: np.ndarray | None) -> None:
-    later = stamps[1:] > stamps[:-1]
-    if groups is not None:
-        later = later | (groups[1:] != groups[:-1])
-    if later.all():
-        return
-    row = int(np.flatnonzero(~later)[0]) + 1
-    if stamps[row] == stamps[row - 1]:
-        problem = f"the time stamp {stamps[row]} occurs twice. Keep one row per time stamp"
-    else:
-        problem = f"{stamps[row]} comes after {stamps[row - 1]}. Sort the rows by time"
-    raise ValueError(f"{table.place(row)}, column {name!r}: {problem}.")

@@ -132,3 +132,27 @@ def test_a_cycle_needs_two_steps(frequency, cycles):
 )
 def test_a_cycle_that_does_not_come_round_twice_is_left_out(frequency, steps, days):
     assert [cycle / calendar.DAY for cycle in calendar.recurring(frequency, steps)] == days
+
+
+@pytest.mark.parametrize("frequency", ["B", "2B"])
+@pytest.mark.parametrize("first", ["2023-11-01", "1969-12-19 07:30"])
+def test_working_days_lie_where_their_dates_do(frequency, first):
+    stamps = pd.date_range(first, periods=31, freq=frequency)
+    assert calendar.cycles(frequency) == (WEEK, YEAR)
+    for now in range(WINDOW - 1, len(stamps) - HORIZON):
+        rows = features(seconds(stamps[now]), frequency)
+        since = [seconds(stamp) - seconds("1970-01-05") for stamp in stamps[now - WINDOW + 1 : now + HORIZON + 1]]
+        angles = [[2 * math.pi * (each / cycle % 1) for each in since] for cycle in (WEEK, YEAR)]
+        expected = np.array([wave(angle) for angle in angles for wave in (np.sin, np.cos)]).T
+        np.testing.assert_allclose(rows, expected, atol=1e-5)
+
+
+def test_a_weekend_counts_as_its_friday():
+    friday, saturday, sunday = (features(seconds(day), "B") for day in ("2024-01-05", "2024-01-06", "2024-01-07"))
+    np.testing.assert_array_equal(saturday, friday)
+    np.testing.assert_array_equal(sunday, friday)
+
+
+@pytest.mark.parametrize(("steps", "days"), [(9, []), (10, [7])])
+def test_ten_working_days_show_the_week_twice(steps, days):
+    assert [cycle / calendar.DAY for cycle in calendar.recurring("B", steps)] == days

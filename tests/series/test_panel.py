@@ -143,8 +143,8 @@ def test_targets_of_a_long_table_are_y_or_all_that_have_no_other_role():
     assert panel_of(table, targets=("price", "y")).columns == ("price", "y")
 
 
-def test_a_covariate_is_no_target_whatever_its_name():
-    assert panel_of(two_series(sales=1.5), past=("y",)).columns == ("sales",)
+def test_a_covariate_may_be_called_y_where_the_target_is_named():
+    assert panel_of(two_series(sales=1.5), past=("y",), targets=("sales",)).columns == ("sales",)
 
 
 # --- covariates ---
@@ -159,8 +159,8 @@ def test_covariates_lie_beside_the_values_and_are_missing_where_a_step_is():
     expected[[2, 9]] = nan
     np.testing.assert_array_equal(panel.past[:, 0], expected)
     np.testing.assert_array_equal(panel.future[:, 0], expected + 100)
-    assert (panel.static.tolist(), panel.labels.tolist()) == ([[3.0], [7.0]], [["x"], ["z"]])
-    assert (panel.static_columns, panel.label_columns, panel.columns) == (("size",), ("kind",), ("y",))
+    assert panel.static.tolist() == [["x", "3"], ["z", "7"]]
+    assert (panel.roles.static, panel.columns) == (("kind", "size"), ("y",))
 
 
 def test_unknown_covariates_are_refused_with_their_option():
@@ -170,7 +170,7 @@ def test_unknown_covariates_are_refused_with_their_option():
             panel_of(two_series(price=1.0), **{option: ("prize",)})
 
 
-@pytest.mark.parametrize("values", [[1, 1, 1, 1, 1, 2], ["x"] * 5 + ["z"], [1.0] * 5 + [nan]])
+@pytest.mark.parametrize("values", [[1, 1, 1, 1, 1, 2], ["x"] * 5 + ["z"], [1.0, nan, nan, 1.0, 1.0, 2.0]])
 def test_a_static_column_that_changes_within_a_series_is_refused(values):
     table = pd.concat([long_table("a", size=[values[0]] * 6), long_table("b", size=values)])
     with refusal(
@@ -222,7 +222,8 @@ def test_ids_that_look_like_numbers_need_the_layout():
     text = "id,1,2,3\n12,1,2,3\n7,4,5,6\n"
     assert panel_of(text, layout="rows").ids == ("12", "7")
     with refusal(
-        "the stream has no column that reads as time stamps. Name it with `time_column`. It has 'id', '1', '2', '3'."
+        "the stream has no column that reads as time stamps. Name it with `time_column`, or say --layout rows if every "
+        "row is a series. It has 'id', '1', '2', '3'."
     ):
         panel_of(text)
 

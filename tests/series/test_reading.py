@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqapps.series import reading
+from seqapps.series import reading, time_stamps
 
 ROWS = 5
 FRAME = pd.DataFrame({"step": range(ROWS), "load": [2.5, np.nan, -7.0, 1e-3, 11.0]})
@@ -174,7 +174,7 @@ def test_any_text_is_a_table_or_refused_in_one_line_that_names_the_source(text):
     problem = None
     try:
         table = read_text(text)
-        reading.time_column(table, reading.find_time_column(table))
+        time_stamps.time_column(table, time_stamps.find_time_column(table))
         for name in table.frame:
             reading.number_column(table, name)
     except ValueError as error:

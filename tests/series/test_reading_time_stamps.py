@@ -2,11 +2,12 @@
 
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 from refusals import refusal
 
-from seqapps.series import reading
+from seqapps.series import reading, time_stamps
 
 
 def table_of(*cells, name="date"):
@@ -16,29 +17,29 @@ def table_of(*cells, name="date"):
 
 
 def stamps_of(*cells):
-    return reading.time_column(table_of(*cells), "date")
+    return time_stamps.time_column(table_of(*cells), "date")
 
 
 # --- finding the column ---
 
 
-@pytest.mark.parametrize("name", [*reading.TIME_NAMES, "Date", "TIMESTAMP"])
+@pytest.mark.parametrize("name", [*time_stamps.TIME_NAMES, "Date", "TIMESTAMP"])
 def test_a_usual_name_is_the_time_column_whatever_it_holds(name):
     table = reading.read_table(pd.DataFrame({"seen": ["2024-01-01"], name: [7], "load": [5]}))
-    assert reading.find_time_column(table) == name
+    assert time_stamps.find_time_column(table) == name
 
 
 def test_the_most_telling_name_wins():
     frame = pd.DataFrame({"hour": [7], "year": [2024], "Date": ["2024-01-01"], "load": [5]})
-    assert reading.find_time_column(reading.read_table(frame)) == "Date"
-    assert reading.find_time_column(reading.read_table(frame.drop(columns="Date"))) == "year"
+    assert time_stamps.find_time_column(reading.read_table(frame)) == "Date"
+    assert time_stamps.find_time_column(reading.read_table(frame.drop(columns="Date"))) == "year"
 
 
 def test_the_first_text_that_reads_as_dates_is_the_time_column():
     frame = pd.DataFrame({"place": ["north", "south"], "seen": ["2024-01-01", "2024-01-02"], "load": [5, 7]})
-    assert reading.find_time_column(reading.read_table(frame)) == "seen"
+    assert time_stamps.find_time_column(reading.read_table(frame)) == "seen"
     frame["place"] = pd.to_datetime(frame["seen"])
-    assert reading.find_time_column(reading.read_table(frame)) == "place"
+    assert time_stamps.find_time_column(reading.read_table(frame)) == "place"
 
 
 def test_a_table_without_time_stamps_is_refused_with_its_columns():
@@ -46,7 +47,7 @@ def test_a_table_without_time_stamps_is_refused_with_its_columns():
     with refusal(
         "the DataFrame has no column that reads as time stamps. Name it with `time_column`. It has 'place', 'load'."
     ):
-        reading.find_time_column(table)
+        time_stamps.find_time_column(table)
 
 
 # --- reading it ---
@@ -84,12 +85,12 @@ def test_other_whole_numbers_count_steps(cells):
 @pytest.mark.parametrize("cells", [(1000, 1001, 2999), (2024, 2025), (20231231, 20240101)])
 def test_whole_numbers_that_are_said_to_count_steps_are_no_dates(cells):
     assert isinstance(stamps_of(*cells), pd.DatetimeIndex) == (cells[0] > 1677)  # the first year of nanoseconds
-    stamps = reading.time_column(table_of(*cells), "date", counts_steps=True)
+    stamps = time_stamps.time_column(table_of(*cells), "date", counts_steps=True)
     assert (stamps.tolist(), stamps.dtype, stamps.name) == (list(cells), "int64", "date")
 
 
 def test_texts_are_dates_even_where_steps_are_counted():
-    stamps = reading.time_column(table_of("2024-01-31", "2024-02-01"), "date", counts_steps=True)
+    stamps = time_stamps.time_column(table_of("2024-01-31", "2024-02-01"), "date", counts_steps=True)
     assert stamps.tolist() == [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-01")]
 
 
@@ -117,7 +118,7 @@ def test_time_stamps_of_a_data_frame_keep_their_instants_whatever_their_type():
         "days": expected.date,
     }
     for name, column in columns.items():
-        stamps = reading.time_column(reading.read_table(pd.DataFrame({name: column})), name)
+        stamps = time_stamps.time_column(reading.read_table(pd.DataFrame({name: column})), name)
         assert (stamps.tolist(), stamps.tz) == (expected.tolist(), None)
 
 
@@ -175,3 +176,52 @@ def test_a_doubled_time_stamp_is_refused_with_the_line(cells, twice):
         f"the stream, line 4, column 'date': the time stamp {twice} occurs twice. Keep one row per time stamp."
     ):
         stamps_of(*cells)
+
+
+@pytest.mark.parametrize("rows", [("1", "2", "1"), ("3", "1", "2", "3")])
+def test_a_doubled_time_stamp_is_told_also_where_others_lie_between(rows):
+    with refusal(
+        f"the stream, line {len(rows) + 1}, column 'date': the time stamp {rows[-1]} occurs twice. "
+        "Keep one row per time stamp."
+    ):
+        table = table_of(*sorted(rows[:-1]), rows[-1])
+        time_stamps.time_column(table, "date", counts_steps=True)
+
+
+def test_a_stamp_of_another_series_is_no_double():
+    groups = np.array(["a", "a", "b", "b"], dtype=object)
+    with refusal("the stream, line 5, column 'date': 1 comes after 2. Sort the rows by time."):
+        time_stamps.time_column(table_of(1, 3, 2, 1), "date", groups=groups)
+
+
+# --- a column that may tell series apart ---
+
+
+@pytest.mark.parametrize(
+    "rows", ["north,1,5\nnorth,2,6\nsouth,1,7\nsouth,2,8\n", "north,1,5\nsouth,1,7\nnorth,2,6\nsouth,2,8\n"]
+)
+def test_stamps_that_repeat_beside_few_texts_suggest_a_column_of_ids(rows):
+    line = 4 if rows.startswith("north,1,5\nnorth") else 3
+    table = reading.read_table(io.StringIO(f"home town,ds,y\n{rows}"))
+    with refusal(
+        f"the stream, line {line}, column 'ds': the time stamp 1 occurs twice. Keep one row per time stamp; "
+        "if 'home town' tells series apart, say --id-column 'home town'."
+    ):
+        time_stamps.time_column(table, "ds", groups=np.full(4, "", dtype=object))
+
+
+def test_texts_that_hardly_repeat_suggest_nothing():
+    table = reading.read_table(io.StringIO("note,ds,y\nspring,1,5\nrain,2,6\nsun,1,7\nrain,3,8\n"))
+    with refusal("the stream, line 4, column 'ds': the time stamp 1 occurs twice. Keep one row per time stamp."):
+        time_stamps.time_column(table, "ds")
+
+
+def test_a_long_listing_of_columns_is_cut():
+    header = ",".join(f"V{number}" for number in range(1, 962))
+    table = reading.read_table(io.StringIO(f"{header}\n{','.join('7' * 961)}\n"))
+    shown = ", ".join(f"'V{number}'" for number in range(1, 13))
+    with refusal(
+        "the stream has no column that reads as time stamps. Name it with `time_column`, or say --layout rows if every "
+        f"row is a series. It has {shown} … (961 columns)."
+    ):
+        time_stamps.find_time_column(table)

@@ -63,10 +63,14 @@ def _score_section(evaluation: Evaluation, splits: Splits, interval_level: float
         f"divides by the mean absolute difference to {splits.season_length} "
         f"step{'s' if splits.season_length > 1 else ''} before, over all rows before the test part. z-MSE and "
         "z-MAE are errors of z-scores (mean and deviation of the training part), WQL is the weighted quantile loss. "
-        "Baselines get quantiles from their errors on validation.",
+        "Baselines get quantiles from their errors before the test part.",
         "note",
     )
-    for note in [metrics["lag_check"]["message"], *splits.notes]:
+    if len(splits.panel.ids) > 1:
+        pooled = metrics["pooled_weighted_quantile_loss"].items()
+        told = ", ".join(f"{method} {report.number(loss)}" for method, loss in pooled)
+        section.paragraph(f"WQL of all series together, weighted by the size of their values: {told}.")
+    for note in [metrics["lag_check"]["message"], *metrics["notes"], *splits.notes]:
         if note:
             section.paragraph(f"Note: {note}")
     return section
@@ -87,8 +91,13 @@ def _forecast_section(config: Config, splits: Splits, evaluation: Evaluation) ->
 
 
 def _worst_first(by_column: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> list[str]:
-    """Names from the model's highest MASE to its lowest; what has none comes last."""
-    return sorted(by_column, key=lambda name: -(by_column[name][MODEL]["mase"] or 0.0))
+    """Names from the model's highest MASE to its lowest; where there is none, its error in z-scores takes the place."""
+
+    def error(name: str) -> float:
+        scores = by_column[name][MODEL]
+        return (scores["scaled_mae"] or 0.0) if scores["mase"] is None else scores["mase"]
+
+    return sorted(by_column, key=error, reverse=True)
 
 
 def _forecast_figure(

@@ -148,13 +148,14 @@ class Preprocessing:
     def arrays(self, panel: Panel) -> windows.Arrays:
         """What windows of the panel that this is fitted on, or aligned with, are cut from."""
         codes = [{text: number for number, text in enumerate(texts, 1)} for texts in self.labels]
-        labels = [[code.get(text, 0) for code, text in zip(codes, texts, strict=True)] for texts in panel.labels]
+        texts = panel.labels(self.label_columns)
+        labels = [[code.get(text, 0) for code, text in zip(codes, each, strict=True)] for each in texts]
         series = np.repeat(np.arange(len(panel.ids)), panel.lengths())
         return windows.Arrays(
             values=self.forward(panel.values, *self.statistics(series, rank=2)).numpy(),
             past=self.past.forward(panel.past).numpy() if self.past.names else None,
             future=self.future.forward(panel.future).numpy() if self.future.names else None,
-            static=self.static.forward(panel.static).numpy() if self.static.names else None,
+            static=self.static.forward(panel.numbers(self.static.names)).numpy() if self.static.names else None,
             labels=np.array(labels, dtype="int32") if self.labels else None,
             seconds=seconds(panel.stamps) if self.cycles else None,
             frequency=self.frequency,
@@ -199,6 +200,8 @@ def fit(splits: Splits, config: Config) -> Preprocessing:
     panel = splits.panel
     if config.transform == "log":
         _check_positive(panel)
+    numbers = tuple(name for name in panel.roles.static if panel.numeric(name))
+    label_columns = tuple(name for name in panel.roles.static if name not in numbers)
     tables = [_of_one_series(splits, number, config.transform) for number in range(len(panel.ids))]
     train = _training_rows(splits)
     seen = np.array([bool(stop > start) for start, stop in zip(*splits.rows("train"), strict=True)])
@@ -210,9 +213,9 @@ def fit(splits: Splits, config: Config) -> Preprocessing:
         mark_missing=bool(np.isnan(panel.values[train]).any()),
         past=_columns(panel.roles.past, panel.past[train], "past"),
         future=_columns(panel.roles.future, panel.future[train], "future"),
-        static=_columns(panel.static_columns, panel.static[seen], "static"),
-        label_columns=panel.label_columns,
-        labels=tuple(tuple(sorted(set(texts[seen]))) for texts in panel.labels.T) if panel.label_columns else (),
+        static=_columns(numbers, panel.numbers(numbers)[seen], "static"),
+        label_columns=label_columns,
+        labels=tuple(tuple(sorted(set(texts))) for texts in panel.labels(label_columns)[seen].T),
         cycles=_recurring(splits) if config.calendar else (),
         frequency=panel.frequency,
     )

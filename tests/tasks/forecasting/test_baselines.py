@@ -202,36 +202,6 @@ def test_the_test_part_never_changes_what_was_fitted():
         np.testing.assert_array_equal(before["offsets"][method], after["offsets"][method])
 
 
-# --- quantiles ---
-
-
-def test_quantiles_are_the_forecast_and_the_quantiles_of_its_errors_on_validation():
-    values = noise()
-    simple, scaling = fitted(values)
-    origins = splits_of(values)[0].origins("validation").rows
-    actual = scaling.forward(actual_of(values, origins)).numpy()
-    forecasts = z_forecasts(simple, values, origins, scaling)
-    for method in baselines.METHODS:
-        errors = actual - forecasts[method]
-        expected = forecasts[method][..., None] + np.moveaxis(np.quantile(errors, (0.1, 0.5, 0.9), axis=0), 0, -1)
-        received = simple.quantiles(method, forecasts[method])
-        np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-6)
-        assert (np.diff(received, axis=-1) >= 0).all()
-
-
-def test_few_validation_windows_share_their_errors_over_the_horizon():
-    values = noise()
-    simple, scaling = fitted(values, split_rows=(150, 157, STEPS))
-    origins = np.arange(150, 157 - HORIZON + 1)
-    assert len(origins) == 3
-    last = z_forecasts(simple, values, origins, scaling)[baselines.LAST]
-    errors = scaling.forward(actual_of(values, origins)).numpy() - last
-    for column in range(TARGETS):
-        expected = np.quantile(errors[..., column].ravel(), (0.1, 0.5, 0.9))
-        for step in range(HORIZON):
-            np.testing.assert_allclose(simple.offsets[baselines.LAST][step, column], expected, rtol=1e-5, atol=1e-6)
-
-
 # --- the file ---
 
 

@@ -146,11 +146,18 @@ def walks(length=60, transform="none"):
     return splits, config, preprocessing.fit(splits, config)
 
 
+def forecasts(splits, at, scaling, config, failed=(0, 0)):
+    """The answers of all methods; so many fits of AutoETS and AutoTheta must have failed."""
+    answers, fallbacks = classical.forecast(splits, at, scaling, config)
+    assert fallbacks == dict(zip(METHODS, (*failed, 0), strict=True))
+    return answers
+
+
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_forecasts_are_those_of_each_series_whole_past(transform):
     splits, config, scaling = walks(transform=transform)
     at = splits.origins("test")
-    answers = classical.forecast(splits, at, scaling, config)
+    answers = forecasts(splits, at, scaling, config)
     assert tuple(answers) == METHODS
     forth, back = (np.log, np.exp) if transform == "log" else (np.asarray, np.asarray)
     for example, (row, first) in enumerate(zip(at.rows, at.firsts, strict=True)):
@@ -170,7 +177,7 @@ def test_forecasts_are_those_of_each_series_whole_past(transform):
 def test_quantiles_rise_with_their_level():
     splits, config, scaling = walks()
     assert config.levels == LEVELS
-    for point, spread in classical.forecast(splits, splits.origins("test"), scaling, config).values():
+    for point, spread in forecasts(splits, splits.origins("test"), scaling, config).values():
         assert (point.shape, spread.shape) == ((4, 3, 1), (4, 3, 1, 5))
         assert (np.diff(spread, axis=-1) > 0).all()
 
@@ -178,9 +185,9 @@ def test_quantiles_rise_with_their_level():
 def test_values_from_the_origin_on_never_change_a_forecast():
     splits, config, scaling = walks()
     at = splits.origins("test")[:1]
-    before = classical.forecast(splits, at, scaling, config)
+    before = forecasts(splits, at, scaling, config)
     splits.panel.values[at.rows[0] :] = 1e6
-    for name, (point, spread) in classical.forecast(splits, at, scaling, config).items():
+    for name, (point, spread) in forecasts(splits, at, scaling, config).items():
         np.testing.assert_array_equal(point, before[name][0])
         np.testing.assert_array_equal(spread, before[name][1])
 
@@ -189,9 +196,9 @@ def test_a_gap_takes_the_value_before_it_and_at_the_start_the_one_after():
     splits, config, scaling = walks()
     at = splits.origins("test")[:1]
     splits.panel.values[[0, 1, 7], 0] = np.nan
-    answers = classical.forecast(splits, at, scaling, config)
+    answers = forecasts(splits, at, scaling, config)
     splits.panel.values[[0, 1, 7], 0] = splits.panel.values[[2, 2, 6], 0]
-    for name, (point, _) in classical.forecast(splits, at, scaling, config).items():
+    for name, (point, _) in forecasts(splits, at, scaling, config).items():
         np.testing.assert_array_equal(answers[name][0], point)
 
 
@@ -200,10 +207,10 @@ def test_a_past_that_is_too_short_for_a_fit_still_has_a_forecast(length):
     splits, config, scaling = walks()
     at = windows.Origins(np.array([length]), np.array([0]), np.array([0]))
     last = splits.panel.values[length - 1, 0]
-    for point, spread in classical.forecast(splits, at, scaling, config).values():
+    for name, (point, spread) in forecasts(splits, at, scaling, config, failed=(1, 1)).items():
         assert np.isfinite(point).all()
         assert np.isfinite(spread).all()
-        if length == 1:
+        if length == 1 or name != classical.NAIVE2:
             np.testing.assert_allclose(point, last)
 
 
@@ -211,8 +218,41 @@ def test_a_series_without_any_value_before_the_origin_has_finite_forecasts():
     splits, config, scaling = walks()
     at = splits.origins("test")[:1]
     splits.panel.values[: at.rows[0], 0] = np.nan
-    for point, _ in classical.forecast(splits, at, scaling, config).values():
+    for point, _ in forecasts(splits, at, scaling, config).values():
         assert np.isfinite(point).all()
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0])
+def test_on_logarithms_what_has_none_is_a_gap(value):
+    splits, config, scaling = walks(transform="log")
+    at = splits.origins("test")[:1]
+    splits.panel.values[[0, 1, 7], 0] = np.nan
+    expected = forecasts(splits, at, scaling, config)
+    splits.panel.values[[0, 1, 7], 0] = value
+    answers = forecasts(splits, at, scaling, config)
+    for name in (classical.ETS, classical.THETA):
+        np.testing.assert_array_equal(answers[name][0], expected[name][0])
+        np.testing.assert_array_equal(answers[name][1], expected[name][1])
+
+
+def test_a_forecast_of_logarithms_that_explodes_stays_finite():
+    splits, config, scaling = walks(transform="log")
+    at = splits.origins("test")[:1]
+    splits.panel.values[: at.rows[0], 0] = 10.0 ** np.linspace(-250, 36, at.rows[0])
+    for point, spread in forecasts(splits, at, scaling, config).values():
+        assert np.isfinite(point).all()
+        assert np.isfinite(spread).all()
+
+
+def test_an_error_that_has_nothing_to_do_with_the_data_is_raised(monkeypatch):
+    splits, config, scaling = walks()
+
+    def broken(*_, **__):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(AutoTheta, "forecast", broken)
+    with refusal("a bug"):
+        classical.forecast(splits, splits.origins("test"), scaling, config)
 
 
 # --- how many ---

@@ -9,13 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqapps.tasks.forecasting import data, evaluation, preprocessing
-from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP
+from seqapps.tasks.forecasting.baselines import spread
+from seqapps.tasks.forecasting.baselines.spread import FEWEST_BEYOND
 from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.evaluation.calibration import FEWEST_WINDOWS
 from seqapps.tasks.forecasting.serving import corrected
 
 WINDOW, HORIZON = 7, 3
 LEVELS = (0.05, 0.1, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = LEVELS.index(0.5)
+HALF = (FEWEST_WINDOWS // 2 - 1) * HORIZON + 1  # windows of which just enough do not overlap
+FEW = 2 * HALF + HORIZON - 1  # the halves share nothing
+ENOUGH = round(FEWEST_BEYOND / 0.05) * HORIZON  # for every level at every step
 NARROW = (-0.2, -0.1, 0.0, 0.1, 0.2, 0.3)  # far too sure of itself
 
 
@@ -105,19 +110,18 @@ def test_quantiles_that_need_no_correction_stay():
 # --- the factors ---
 
 
-@pytest.mark.parametrize("validation", [FEWEST_WINDOWS_PER_STEP, 41, 201])
-def test_at_least_its_level_of_the_validation_values_lies_below_a_corrected_quantile(validation):
-    calibration, actual = calibrated(validation)
+def test_at_least_its_level_of_the_validation_values_lies_below_a_corrected_quantile():
+    calibration, actual = calibrated(ENOUGH)
     shares = shares_below(calibration, actual, axis=0)  # (horizon, targets, levels)
     for position, level in enumerate(LEVELS):
         if level > 0.5:
             assert (shares[..., position] >= level).all()
-            assert (shares[..., position] <= max(level + 2 / validation, shares[..., MEDIAN].max())).all()
+            assert (shares[..., position] <= max(level + 2 / ENOUGH, shares[..., MEDIAN].max())).all()
         if level < 0.5:  # and no more than its level below a low one, but for the value that it touches
-            assert (shares[..., position] <= level + 1 / validation).all()
+            assert (shares[..., position] <= level + 1 / ENOUGH).all()
 
 
-@pytest.mark.parametrize("validation", [1, FEWEST_WINDOWS_PER_STEP, 41])
+@pytest.mark.parametrize("validation", [1, FEW, 201])
 def test_the_median_is_never_moved(validation):
     calibration, _ = calibrated(validation)
     for values, unchanged in ((calibration.factors, 1), (calibration.shifts, 0)):
@@ -128,30 +132,44 @@ def test_the_median_is_never_moved(validation):
 
 
 def test_few_windows_take_the_steps_together():
-    calibration, actual = calibrated(FEWEST_WINDOWS_PER_STEP - 1)
+    calibration, actual = calibrated(FEW)
+    assert calibration.method != "none"
     quantiles = quantiles_of(calibration)
     assert (quantiles == quantiles[:1]).all()
     shares = shares_below(calibration, actual, axis=(0, 1))  # over all steps
-    pooled = np.sort(actual.reshape(-1, 2), axis=0)  # (values, targets)
     for position, level in enumerate(LEVELS):
         if level > 0.5:
             assert (shares[:, position] >= level).all()
-            rank = min(int(np.ceil((len(pooled) + 1) * level)), len(pooled))
-            assert (quantiles[0, :, position] >= pooled[rank - 1] - 1e-5).all()
-    enough = quantiles_of(calibrated(FEWEST_WINDOWS_PER_STEP)[0])
-    assert (enough[0] != enough[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("windows_apart", "level", "steps"),
+    [(30, 0.9, 4), (100, 0.9, 1), (99, 0.9, 2), (99, 0.1, 2), (30, 0.6, 1), (30, 0.99, 34), (1, 0.9, 96), (0, 0.9, 96)],
+)
+def test_so_many_steps_share_their_errors_that_ten_of_them_lie_beyond_the_quantile(windows_apart, level, steps):
+    assert spread.pooled_steps(windows_apart, horizon=96, level=level) == steps
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 10**6])
+def test_a_step_shares_the_errors_of_the_steps_around_it(monkeypatch, at_once):
+    monkeypatch.setattr(spread, "MOST_ERRORS", at_once)
+    errors = np.array([1.0, 10.0, 100.0, 1000.0, 10000.0])[None, :, None]  # one per step
+    expected = {1: [1, 10, 100, 1000, 10000], 3: [111, 111, 1110, 11100, 11100], 5: [11111] * 5}
+    for width, sums in expected.items():
+        assert spread.with_neighbours(errors, width, lambda pooled: pooled.sum(axis=0))[:, 0].tolist() == sums
 
 
 def test_missing_validation_values_count_nothing():
     calibration, actual = calibrated(41, gap=slice(5, 34))
     assert np.isnan(actual[..., 0]).any()
-    shares = shares_below(calibration, actual, axis=0)
+    assert calibration.method != "none"
+    shares = shares_below(calibration, actual, axis=(0, 1))
     for position, level in enumerate(LEVELS):
         if level > 0.5:
             assert (shares[..., position] >= level).all()
 
 
-@pytest.mark.parametrize("validation", [7, 41])
+@pytest.mark.parametrize("validation", [FEW, 41])
 def test_a_column_without_validation_values_keeps_its_quantiles(validation):
     calibration, actual = calibrated(validation, gap=slice(0, validation + HORIZON - 1))
     assert np.isnan(actual[..., 0]).all()
@@ -174,9 +192,14 @@ def test_the_gaps_of_a_column_leave_the_other_columns_alone():
 
 
 def test_the_method_with_the_lowest_loss_on_windows_held_out_is_taken():
-    few, _ = calibrated(2 * FEWEST_WINDOWS_PER_STEP - 1)
-    assert (few.method, few.held_out_loss) == ("factors", {})
     many, _ = calibrated(201)
     assert sorted(many.held_out_loss) == ["factors", "none", "shifts"]
     assert many.held_out_loss[many.method] == min(many.held_out_loss.values()) < many.held_out_loss["none"]
     assert (quantiles_of(many)[..., -1] > NARROW[-1]).all()
+
+
+@pytest.mark.parametrize("validation", [1, FEW - 1])
+def test_with_too_few_windows_to_compare_nothing_is_corrected(validation):
+    calibration, _ = calibrated(validation)
+    assert (calibration.method, calibration.held_out_loss) == ("none", {})
+    np.testing.assert_allclose(quantiles_of(calibration), np.broadcast_to(NARROW, (HORIZON, 2, len(LEVELS))), rtol=1e-6)

@@ -18,7 +18,6 @@ WINDOW, HORIZON, STEPS = 11, 3, 83  # two days of training at least, so that the
 IDS, TOWNS, AREAS = ("kiosk", "mall", "stall", "store"), ("Ulm", "Köln", "Ulm", "Bonn"), (7.0, 131.0, 5.0, 17.0)
 ANSWERS = ["y", "y_q0.1", "y_q0.5", "y_q0.9"]
 UNSEEN = "The series was not in the training: it is scaled by its own history."
-FILLED_COVARIATES = "Missing covariates were taken as their mean."
 OPTIONS = {
     "past_columns": ("wind",), "future_columns": ("holiday", "price"), "static_columns": ("area", "town"),
     "calendar": True, "window": WINDOW, "horizon": HORIZON, "season_length": 7, "units": 5, "epochs": 1,
@@ -205,7 +204,7 @@ def changed_series(run, **columns):
 
 def test_an_unseen_series_is_answered_in_its_own_units_with_a_warning_and_leaves_its_neighbours_alone(run):
     _, after = changed_series(run, unique_id="bazaar")
-    assert after.attrs["warning"] == f"1 series: {UNSEEN}"
+    assert after.attrs["warning"] == f"1 series (bazaar): {UNSEEN}"
     answer = rows_of(after, "bazaar")
     assert np.isfinite(answer).all()
     assert 5 < answer.mean() < 100  # its values lie around 30
@@ -215,14 +214,53 @@ def test_an_unknown_label_is_answered_with_a_warning_and_leaves_its_neighbours_a
     before, after = changed_series(run, town="Atlantis")
     assert np.isfinite(rows_of(after, "mall")).all()
     assert (rows_of(after, "mall") != rows_of(before, "mall")).any()
-    assert after.attrs["warning"].startswith("1 series: ")
+    assert after.attrs["warning"] == "1 series (mall): A label was not in the training: 'town'."
 
 
-def test_a_missing_number_of_a_series_is_its_mean_with_a_warning(run):
-    _, after = changed_series(run, area=np.nan)
-    assert after.attrs["warning"] == f"1 series: {FILLED_COVARIATES}"
-    _, mean = changed_series(run, area=np.mean(AREAS))
-    np.testing.assert_allclose(rows_of(after, "mall"), rows_of(mean, "mall"), rtol=1e-5)
+def test_an_unseen_series_is_answered_as_the_saved_model_answers_its_whole_history(run, loaded):
+    frame = with_rows_to_come().replace({"unique_id": {"mall": "bazaar"}})
+    own = frame[frame["unique_id"] == "bazaar"]
+    past = own.iloc[:-HORIZON]
+    inputs = {
+        "history": past[["y"]],
+        "past": past[["wind"]],
+        "future": own[["holiday", "price"]],
+        "static": own[["area"]].iloc[0],
+    }
+    inputs = {name: tf.constant(value.to_numpy()[None], tf.float32) for name, value in inputs.items()}
+    inputs["last_time"] = tf.constant([int(past["time"].iloc[-1].timestamp())], tf.int64)
+    inputs |= {"unique_id": tf.constant(["bazaar"]), "static_labels": tf.constant([["Köln"]])}
+    expected = loaded.forecast(**inputs)
+    assert expected["warning"].numpy().tolist() == [UNSEEN.encode()]
+    np.testing.assert_allclose(rows_of(run.predict(frame), "bazaar")[:, 0], expected["forecast"][0, :, 0], rtol=1e-5)
+
+
+def test_labels_that_look_like_numbers_are_texts_where_the_training_had_texts(run):
+    answers = run.predict(with_rows_to_come().assign(town=10))
+    assert answers.attrs["warning"] == (
+        "4 series (kiosk, mall, stall, store): A label was not in the training: 'town'."
+    )
+    with refusal(
+        "the DataFrame, series 'kiosk', column 'area': expected a number, as in the training. Received: 'A7'."
+    ):
+        run.predict(with_rows_to_come().assign(area="A7"))
+
+
+def test_rows_to_come_may_leave_empty_what_belongs_to_the_series(run):
+    frame = with_rows_to_come()
+    empty = frame.assign(town=frame["town"].where(frame["y"].notna()), area=frame["area"].where(frame["y"].notna()))
+    pd.testing.assert_frame_equal(run.predict(empty), run.predict(frame))
+
+
+def test_predict_refuses_a_series_without_a_value_that_belongs_to_it(run):
+    for column in ("area", "town"):
+        frame = with_rows_to_come()
+        frame.loc[frame["unique_id"] == "mall", column] = None
+        with refusal(
+            f"the DataFrame, series 'mall', column {column!r}: the series must have a value. Received: nothing. "
+            "Fill it in."
+        ):
+            run.predict(frame)
 
 
 # --- two ways to the same answer ---

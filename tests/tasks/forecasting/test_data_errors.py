@@ -253,8 +253,37 @@ def test_parts_that_hold_exactly_one_example_are_enough():
 
 
 def test_no_validation_at_all_is_refused():
-    with refusal(f"The validation part has 0 steps; one example needs horizon = 3. {CHANGE}"):
+    with refusal(
+        "The validation part has 0 steps; one example needs horizon = 3. "
+        "Shorten window or horizon, take --windows 1, for which 14 steps are enough, or supply more data."
+    ):
         data.load(frame(), Config(**SIZES, validation_fraction=0.0))
+
+
+def test_the_least_split_is_advised_where_it_fits():
+    assert [len(data.load(frame(14), Config(**SIZES, windows=1)).origins(part)) for part in data.SPLITS] == [1, 1, 1]
+    problem = "The validation part has 1 steps; one example needs horizon = 3."
+    with refusal(
+        f"{problem} Shorten window or horizon, take --windows 1, for which 14 steps are enough, or supply more data."
+    ):
+        data.load(frame(14), Config(**SIZES))
+    with refusal(f"{problem} {CHANGE}"):
+        data.load(frame(13), Config(**SIZES))
+    with refusal(f"The train part has 4 steps; one example needs window + horizon = 5 + 3 = 8. {CHANGE}"):
+        data.load(frame(10), Config(**SIZES, windows=1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "name", "steps"),
+    [({"window": 5, "horizon": 7}, "window", 5), ({"window": 7, "horizon": 5}, "horizon", 5)],
+)
+def test_a_segment_is_no_longer_than_window_and_horizon(sizes, name, steps):
+    with refusal(
+        f"`segment_length` must be at most the {name} of {steps} steps. Received: segment_length=6. "
+        "The rest of a segment would be padding."
+    ):
+        data.load(frame(), Config(**sizes, head="segment", segment_length=6))
+    data.load(frame(), Config(**sizes, head="segment", segment_length=5, windows=1))
 
 
 # --- notes ---

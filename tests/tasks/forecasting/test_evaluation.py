@@ -8,7 +8,7 @@ import pytest
 from utilsforecast import losses
 
 from seqapps.series import windows
-from seqapps.tasks.forecasting import data, evaluation, serving
+from seqapps.tasks.forecasting import data, evaluation, pipeline, plots, serving
 from seqapps.tasks.forecasting.baselines import LAST, METHODS, Baselines
 
 HORIZON, TARGETS = 5, 2
@@ -151,10 +151,59 @@ def test_a_column_without_a_seasonal_error_has_no_mase(trained_run, run):
         assert tide["mase"] is None
         assert tide["mae"] > 0
         assert metrics["methods"][method]["mase"] == swell["mase"] == pytest.approx(swell["mae"] / 2)
+    assert metrics["notes"] == [
+        "MASE leaves out 1 of 2 columns of series, whose values never differ from one season to the next before the "
+        "test part."
+    ]
     served.preprocessing = dataclasses.replace(served.preprocessing, seasonal_error=((0.0, 0.0),))
     metrics = evaluation.evaluate(served, splits, "test", baselines).metrics
     assert metrics["methods"][evaluation.MODEL]["mase"] is None
     assert ": MAE " in metrics["verdict"]
+
+
+def test_a_column_that_is_all_zero_has_no_weighted_quantile_loss(run):
+    served, splits, baselines = run
+    values = splits.panel.values.copy()
+    values[splits.ends[0, 1] :, 0] = 0.0
+    zeros = dataclasses.replace(splits, panel=dataclasses.replace(splits.panel, values=values))
+    metrics = evaluation.evaluate(served, zeros, "test", baselines).metrics
+    for method, scores in metrics["methods"].items():
+        tide, swell = (metrics["by_column"][name][method] for name in COLUMNS)
+        assert tide["weighted_quantile_loss"] is None
+        assert scores["weighted_quantile_loss"] == swell["weighted_quantile_loss"] < 1
+    assert metrics["notes"] == ["WQL leaves out 1 of 2 columns of series, whose values are all 0 in this part."]
+    assert pipeline.summary(metrics).splitlines()[-1] == f"Note: {metrics['notes'][0]}"
+
+
+def test_the_thirds_of_the_horizon_are_means_over_columns_as_in_the_table(result):
+    thirds = np.array_split(np.arange(HORIZON), 3)
+    for method, told in result.metrics["by_horizon_third"].items():
+        for number, third in enumerate(thirds):
+            coverage, winkler = [], []
+            for column in range(TARGETS):
+                actual = result.actual[:, third, column]
+                low, _, high = np.moveaxis(result.quantiles[method][:, third, column].astype("float64"), -1, 0)
+                penalty = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
+                coverage.append(((actual >= low) & (actual <= high))[~np.isnan(actual)].mean())
+                winkler.append(np.nanmean(high - low + 2 / (1 - INTERVAL) * penalty + 0 * actual))
+            assert told["coverage"][number] == pytest.approx(np.mean(coverage))
+            assert told["winkler"][number] == pytest.approx(np.mean(winkler))
+
+
+def test_fits_that_failed_are_counted(result, run):
+    _, splits, _ = run
+    served = run[0]
+    answers = dataclasses.replace(result, fallbacks={"AutoETS": 3, "AutoTheta": 0})
+    metrics = evaluation.score(answers, splits, "test", served.config, served.preprocessing).metrics
+    assert metrics["notes"] == ["AutoETS could not be fitted to 3 of 152 pasts: there it repeats the last value."]
+
+
+def test_the_worst_series_come_first_also_those_without_mase():
+    scores = {"a": (0.5, 9.0), "b": (None, 2.0), "c": (1.5, 0.1), "d": (None, None), "e": (None, 0.7)}
+    by_column = {
+        name: {evaluation.MODEL: {"mase": mase, "scaled_mae": scaled}} for name, (mase, scaled) in scores.items()
+    }
+    assert plots._worst_first(by_column) == ["b", "c", "e", "a", "d"]
 
 
 def test_without_baselines_the_model_stands_alone(run):

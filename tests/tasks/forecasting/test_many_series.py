@@ -176,9 +176,12 @@ def test_no_window_and_no_horizon_crosses_into_another_series(short, place, wind
         for number, (start, stop) in enumerate(zip(*splits.rows(part), strict=True)):
             first = splits.panel.starts[number]
             known = (lengths[number] if part == "all" else splits.ends[number, 0] - first) - horizon
-            lead = min(max(known, 1), window)  # a series too short for a window and horizon has padded windows
-            expected = [row - first for row in range(start, stop) if row - first >= lead and row + horizon <= stop]
-            assert rows[number] == (expected[::step_size] if part == "test" else expected)
+            # A series too short for a window and horizon has padded windows, from one season on.
+            lead = window if known >= window else min(max(known, 1), 7, window)
+            expected = [row for row in range(start, stop) if row - first >= lead and row + horizon <= stop]
+            if part == "test":
+                expected = [row for row in expected if (row - start) % step_size == 0]
+            assert rows[number] == [row - first for row in expected]
         past, future = windows.histories(values, at, window)[..., 0], windows.futures(values, at, horizon)[..., 0]
         step = at.rows - at.firsts
         assert (future // 1000 == at.series[:, None]).all()
@@ -192,7 +195,7 @@ def test_no_window_and_no_horizon_crosses_into_another_series(short, place, wind
 def test_a_short_series_takes_part_with_a_padded_window():
     splits = data.load(table((40, 6), (0, 0)), Config(**SIZES, split_rows=(20, 29, 40)))
     assert ends_of(splits) == [[20, 29, 40], [6, 6, 6]]
-    assert origins_of(splits, "train") == [list(range(5, 18)), [3]]
+    assert origins_of(splits, "train") == [list(range(5, 18)), [3]]  # no season fits
     at = splits.origins("train")
     history = windows.histories(splits.panel.values, at, 5)[-1, :, 0]
     np.testing.assert_array_equal(history, [np.nan, np.nan, 1000, 1001, 1002])
@@ -297,4 +300,7 @@ def test_a_series_that_is_constant_in_every_column_is_counted_once():
     frame = table().assign(wind=lambda rows: rows["y"] + 0.5)
     frame.loc[frame["unique_id"] != "s2", ["y", "wind"]] = 7.0
     notes = data.load(frame, Config(**SIZES, target_columns=("y", "wind"))).notes
-    assert notes == ("2 series are constant in the training part: s0, s1.",)
+    assert notes == (
+        "2 series are constant in the training part: s0, s1.",
+        "1 of 3 series is too short for a window of the validation part: s1.",
+    )

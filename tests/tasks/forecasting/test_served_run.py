@@ -75,3 +75,11 @@ def test_answers_do_not_depend_on_the_size_of_the_batches(trained_run, toys):
     parts = list(served.answers(panel, origins, batch_size=BATCH))
     assert [len(part["forecast"]) for part in parts] == [BATCH, BATCH, 1]
     np.testing.assert_allclose(np.concatenate([part["quantiles"] for part in parts]), whole["quantiles"], rtol=1e-5)
+
+
+def test_rows_without_any_target_at_the_end_are_to_come(run, toys):
+    table = toys["forecasting"].data
+    later = pd.DataFrame({"time": pd.date_range(table["time"].iloc[-1], periods=4, freq="h")[1:]})
+    answers = run.predict(pd.concat([table, later], ignore_index=True))
+    pd.testing.assert_frame_equal(answers, run.predict(table))
+    assert answers.attrs["warning"] == ""

@@ -1,8 +1,13 @@
 """The verdict says in plain words whether the model beats the best baseline, and where it does not."""
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from seqapps.series import windows
 from seqapps.tasks.forecasting import evaluation
+from seqapps.tasks.forecasting.evaluation.scores import Answers, chance
+from seqapps.tasks.forecasting.preprocessing import Preprocessing
 
 LOSES = "The model beats the best baseline, seasonal naive: MASE 1 against 2 (50.0 % less)."
 
@@ -19,6 +24,12 @@ def with_metrics(methods, **metrics):
         method: values | {name: column[row] for name, column in metrics.items()}
         for row, (method, values) in enumerate(methods.items())
     }
+
+
+def sure(methods, p_value=0.001):
+    """What a test over 31 windows tells if every lead is more than chance."""
+    told = {"windows": 31, "p_value": p_value, "p_value_against_last": p_value}
+    return {method: told for method in methods if method != "model"}
 
 
 TWO = scores(model=1.0, seasonal_naive=2.0)
@@ -52,7 +63,7 @@ THREE = scores(model=1.0, seasonal_naive=2.0, ridge_regression=3.0)
     ],
 )
 def test_the_verdict_is_one_plain_sentence(methods, expected):
-    assert evaluation.verdict(methods) == expected
+    assert evaluation.verdict(methods, sure(methods)) == expected
 
 
 @pytest.mark.parametrize(
@@ -85,22 +96,31 @@ def test_the_verdict_is_one_plain_sentence(methods, expected):
     ],
 )
 def test_a_winner_that_loses_by_another_headline_metric_is_told_so(methods, expected):
-    assert evaluation.verdict(methods) == expected
+    assert evaluation.verdict(methods, sure(methods)) == expected
 
 
 # --- chance ---
 
 
-def by_chance(**p_values):
-    """What a test over 31 windows tells of every baseline."""
-    return {method.replace("_", " "): {"p_value": value, "windows": 31} for method, value in p_values.items()}
+def by_chance(windows=31, against_last=0.01, **p_values):
+    """What a test tells of the model's lead over every baseline, and of theirs over the last value."""
+    return {
+        method.replace("_", " "): {"windows": windows, "p_value": p_value, "p_value_against_last": against_last}
+        for method, p_value in p_values.items()
+    }
+
+
+BEST_BY_CHANCE = (
+    "The model does NOT beat the best baseline, seasonal naive, beyond chance: MASE 1 against 2 (50.0 % less, "
+    "p = 0.23 in a paired t-test over 31 windows that do not overlap)."
+)
 
 
 @pytest.mark.parametrize(
     ("chances", "expected"),
     [
-        (by_chance(seasonal_naive=0.0499), LOSES),
-        (by_chance(ridge_regression=0.9), LOSES),  # not the best one
+        (by_chance(seasonal_naive=0.0499, ridge_regression=0.9), LOSES),  # ridge regression is not the best one
+        (by_chance(seasonal_naive=0.234), BEST_BY_CHANCE),
         (
             by_chance(seasonal_naive=0.05),
             "The model does NOT beat the best baseline, seasonal naive, beyond chance: MASE 1 against 2 (50.0 % less, "
@@ -108,12 +128,101 @@ def by_chance(**p_values):
         ),
         (
             by_chance(seasonal_naive=0.234, repeat_last_value=0.0611),
-            "The model does NOT beat the best baseline, seasonal naive, beyond chance: MASE 1 against 2 (50.0 % less, "
-            "p = 0.23 in a paired t-test over 31 windows that do not overlap). Nor does it beat repeat last value "
-            "beyond chance (p = 0.061).",
+            f"{BEST_BY_CHANCE} Nor does it beat repeat last value beyond chance (p = 0.061).",
+        ),
+        (by_chance(seasonal_naive=0.234, repeat_last_value=0.0499), BEST_BY_CHANCE),
+        (
+            by_chance(seasonal_naive=0.234, repeat_last_value=0.05, against_last=0.05),
+            f"{BEST_BY_CHANCE} No method beats the last value beyond chance.",
         ),
     ],
 )
 def test_a_lower_error_that_chance_explains_is_no_win(chances, expected):
     methods = with_metrics(THREE, scaled_mse=(0.4, 0.5, 0.5))
     assert evaluation.verdict(methods, chances) == expected
+
+
+@pytest.mark.parametrize(("windows", "which"), [(7, "7 windows that do not overlap are"), (1, "a single window is")])
+def test_a_lower_error_that_nothing_was_tested_on_is_no_win(windows, which):
+    untested = by_chance(windows, None, seasonal_naive=None, repeat_last_value=None)
+    assert evaluation.verdict(TWO, untested) == (
+        "The model does NOT beat the best baseline, seasonal naive, beyond chance: MASE 1 against 2 (50.0 % less; "
+        f"{which} too few to tell)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("against_last", "said"), [(0.0249, ""), (0.025, " No method beats the last value beyond chance.")]
+)
+def test_a_loser_hears_whether_any_method_beats_the_last_value(against_last, said):
+    methods = scores(model=3.0, seasonal_naive=2.0, repeat_last_value=2.5)
+    chances = by_chance(seasonal_naive=0.9, repeat_last_value=0.9, against_last=against_last)
+    expected = "The model does NOT beat the best baseline, seasonal naive: MASE 3 against 2 (50.0 % more)."
+    assert evaluation.verdict(methods, chances) == expected + said
+
+
+# --- the test of chance ---
+
+HORIZON, TARGETS = 3, 2
+
+
+def unscaled(series):
+    """Preprocessing of so many series whose means are 0 and deviations 1."""
+    zeros, ones = ((0.0,) * TARGETS,) * series, ((1.0,) * TARGETS,) * series
+    ids = tuple(map(str, range(series)))
+    return Preprocessing(("a", "b"), "none", ids, zeros, ones, zeros, ones, ones, mark_missing=False)
+
+
+def answers(rows, series, **errors):
+    """Answers of methods to a truth of 0, from each row of a series on; an error per window."""
+    at = windows.Origins(np.array(rows), np.zeros(len(rows), int), np.array(series))
+    shape = (len(rows), HORIZON, TARGETS)
+    forecasts = {
+        method.replace("_", " "): np.broadcast_to(np.array(error, float)[:, None, None], shape)
+        for method, error in errors.items()
+    }
+    return Answers(at, np.zeros(shape), forecasts, {})
+
+
+def draws(seed, count, level):
+    return level + np.random.default_rng(seed).uniform(size=count)
+
+
+def test_windows_of_different_series_are_tested_as_different_samples():
+    model, last, ridge = draws(0, 13, 1.0), draws(1, 13, 1.5), draws(2, 13, 1.2)
+    told = chance(
+        answers([20] * 13, range(13), model=model, repeat_last_value=last, ridge_regression=ridge),
+        HORIZON,
+        unscaled(13),
+    )
+    expected = {
+        "repeat last value": (stats.ttest_rel(model, last, alternative="less").pvalue, None),
+        "ridge regression": tuple(
+            stats.ttest_rel(lower, higher, alternative="less").pvalue
+            for lower, higher in ((model, ridge), (ridge, last))
+        ),
+    }
+    for method, (p_value, against_last) in expected.items():
+        assert told[method]["windows"] == 13
+        assert told[method]["p_value"] == pytest.approx(p_value)
+        assert told[method]["p_value_against_last"] == (against_last and pytest.approx(against_last))
+
+
+@pytest.mark.parametrize(("count", "tested"), [(9, False), (10, True)])
+def test_fewer_than_ten_windows_that_do_not_overlap_are_not_tested(count, tested):
+    rows = np.arange(20, 20 + HORIZON * count)  # every step, so that HORIZON of them overlap
+    errors = {"model": draws(0, len(rows), 1.0), "repeat_last_value": draws(1, len(rows), 1.5)}
+    told = chance(answers(rows, [0] * len(rows), **errors), HORIZON, unscaled(13))["repeat last value"]
+    assert (told["windows"], told["p_value"] is not None) == (count, tested)
+
+
+@pytest.mark.parametrize(("error", "p_value"), [(2.0, 0.0), (1.0, 1.0), (0.5, 1.0)])
+def test_a_constant_lead_needs_no_test(error, p_value):
+    told = chance(answers([20] * 11, range(11), model=[1.0] * 11, other=[error] * 11), HORIZON, unscaled(13))
+    assert told == {"other": {"windows": 11, "p_value": p_value, "p_value_against_last": None}}
+
+
+def test_a_window_without_any_value_is_no_sample():
+    given = answers([20] * 11, range(11), model=draws(0, 11, 1.0), other=draws(1, 11, 1.0))
+    given.actual[4] = np.nan
+    assert chance(given, HORIZON, unscaled(13))["other"]["windows"] == 10

@@ -1,5 +1,7 @@
 """The honest simple methods: last value, seasonal naive, ridge regression tuned on validation, and classical ones."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pandas as pd
 from seqapps import run_folder
 from seqapps.series import windows
 from seqapps.series.panel import Panel
-from seqapps.tasks.forecasting.baselines import ridge
+from seqapps.tasks.forecasting.baselines import ridge, spread
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
@@ -18,7 +20,7 @@ from seqapps.tasks.forecasting.preprocessing import Preprocessing
 LAST, SEASONAL, RIDGE = "repeat last value", "seasonal naive", "ridge regression"
 METHODS = (LAST, SEASONAL, RIDGE)
 FORECAST_NUMBERS = 10_000_000  # of windows that a forecast holds at once
-FEWEST_WINDOWS_PER_STEP = 10
+FEWEST_PAIRS_PER_COEFFICIENT = 10  # with fewer, ridge regression knows its training errors too well
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Baselines:
         strength: Ridge's penalty, chosen on validation.
         coefficients: `(window, horizon)` of ridge regression on scaled differences from the last value.
         intercept: `(horizon,)`.
-        offsets: For every method `(horizon, targets, levels)`: quantiles of its errors on validation, in z-scores,
-            which turn its forecast into quantiles.
+        ids: The series that were fitted.
+        offsets: For every method `(series + 1, horizon, targets, levels)`: quantiles of its errors before the test
+            part, in z-scores, which turn its forecast into quantiles. The last row is for any other series.
     """
 
     window: int
@@ -42,6 +45,7 @@ class Baselines:
     strength: float
     coefficients: np.ndarray
     intercept: np.ndarray
+    ids: tuple[str, ...]
     offsets: dict[str, np.ndarray]
 
     def forecast(self, panel: Panel, at: windows.Origins, preprocessing: Preprocessing) -> dict[str, np.ndarray]:
@@ -60,9 +64,11 @@ class Baselines:
             RIDGE: self._ridge(filled, at),
         }
 
-    def quantiles(self, method: str, forecast: np.ndarray) -> np.ndarray:
+    def quantiles(self, method: str, forecast: np.ndarray, panel: Panel, at: windows.Origins) -> np.ndarray:
         """`(examples, horizon, targets)` → `(examples, horizon, targets, levels)`, both z-scores."""
-        return forecast[..., None] + self.offsets[method]
+        row = {name: number for number, name in enumerate(self.ids)}
+        rows = np.array([row.get(name, len(row)) for name in panel.ids])
+        return forecast[..., None] + self.offsets[method][rows[at.series]]
 
     def _ridge(self, filled: np.ndarray, at: windows.Origins) -> np.ndarray:
         at_once = max(1, FORECAST_NUMBERS // (self.window * filled.shape[1]))
@@ -79,7 +85,7 @@ class Baselines:
         offsets = {f"offsets_{METHODS.index(method)}": value for method, value in self.offsets.items()}
         sizes = np.array([self.window, self.horizon, self.season_length])
         arrays: dict[str, Any] = {"sizes": sizes, "strength": np.array(self.strength), **offsets}
-        arrays |= {"coefficients": self.coefficients, "intercept": self.intercept}
+        arrays |= {"coefficients": self.coefficients, "intercept": self.intercept, "ids": np.array(self.ids)}
         run_folder.write_with(path, lambda temporary: np.savez(temporary, **arrays))
 
     @classmethod
@@ -89,23 +95,37 @@ class Baselines:
             window, horizon, season_length = (int(size) for size in arrays["sizes"])
             offsets = {method: arrays[f"offsets_{position}"] for position, method in enumerate(METHODS)}
             strength, coefficients, intercept = float(arrays["strength"]), arrays["coefficients"], arrays["intercept"]
-        return cls(window, horizon, season_length, strength, coefficients, intercept, offsets)
+            ids = tuple(arrays["ids"].tolist())
+        return cls(window, horizon, season_length, strength, coefficients, intercept, ids, offsets)
 
 
 def fit(splits: Splits, config: Config, preprocessing: Preprocessing) -> Baselines:
-    """Fit ridge regression on training windows; choose its strength, and all error quantiles, on validation windows."""
-    panel = splits.panel
-    scaled = preprocessing.arrays(panel).values
+    """Fit ridge regression on training windows and choose its strength on validation; quantiles as in `spread`."""
     strength, coefficients, intercept = fit_ridge(splits, preprocessing)
-    at = splits.origins("validation")
     sizes = (splits.window, splits.horizon, splits.season_length)
-    pointwise = Baselines(*sizes, strength, coefficients, intercept, {})
-    actual = windows.futures(scaled, at, splits.horizon)
-    offsets = {
-        method: error_quantiles(actual - forecast, config.levels)
-        for method, forecast in pointwise.forecast(panel, at, preprocessing).items()
-    }
-    return Baselines(*sizes, strength, coefficients, intercept, offsets)
+    pointwise = Baselines(*sizes, strength, coefficients, intercept, splits.panel.ids, {})
+    train, validation = (_errors(pointwise, splits, part, preprocessing) for part in ("train", "validation"))
+    pairs = len(splits.origins("train")) * splits.panel.values.shape[1]
+    offsets = {}
+    for method in METHODS:
+        too_few = method == RIDGE and pairs < FEWEST_PAIRS_PER_COEFFICIENT * splits.window
+        before = None if too_few else train[method]
+        table = spread.offsets(validation[method], before, len(splits.panel.ids), config.levels)
+        offsets[method] = table.astype("float32")
+    return dataclasses.replace(pointwise, offsets=offsets)
+
+
+def _errors(simple: Baselines, splits: Splits, part: str, preprocessing: Preprocessing) -> dict[str, spread.Errors]:
+    """The errors of every method on a part, from so many of its origins that they fit into memory."""
+    at, panel = splits.origins(part), splits.panel
+    origins = len(splits.origins("train")) + len(splits.origins("validation"))
+    stride = math.ceil(origins * splits.horizon * panel.values.shape[1] / spread.MOST_ERRORS)
+    while math.gcd(stride, splits.season_length) > 1:  # the origins shall meet every step of the season
+        stride += 1
+    at = at[::stride]
+    actual = windows.futures(preprocessing.arrays(panel).values, at, splits.horizon)
+    forecasts = simple.forecast(panel, at, preprocessing)
+    return {method: spread.Errors(at, actual - forecast) for method, forecast in forecasts.items()}
 
 
 def fit_ridge(splits: Splits, preprocessing: Preprocessing) -> tuple[float, np.ndarray, np.ndarray]:
@@ -117,24 +137,6 @@ def fit_ridge(splits: Splits, preprocessing: Preprocessing) -> tuple[float, np.n
         for split in ("train", "validation")
     )
     return ridge.fit(train, validation)
-
-
-def error_quantiles(errors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """Quantiles of errors `(examples, horizon, targets)`: `(horizon, targets, levels)`."""
-    errors = together_if_few(errors)
-    errors = np.where(np.isnan(errors).all(axis=0), 0.0, errors)
-    return np.moveaxis(np.nanquantile(errors, levels, axis=0), 0, -1)
-
-
-def together_if_few(errors: np.ndarray) -> np.ndarray:
-    """With few windows the errors of all steps at every step, because a handful of errors has no quantiles.
-
-    Args:
-        errors: `(examples, horizon, targets)`.
-    """
-    if len(errors) >= FEWEST_WINDOWS_PER_STEP:
-        return errors
-    return np.broadcast_to(errors.reshape(-1, 1, errors.shape[2]), (errors[..., 0].size, *errors.shape[1:]))
 
 
 def _filled(scaled: np.ndarray, panel: Panel) -> np.ndarray:

@@ -17,6 +17,9 @@ from seqapps.tasks.forecasting.preprocessing import Preprocessing
 ETS, THETA, NAIVE2 = "AutoETS", "AutoTheta", "Naive2"
 MOST_FITS = 2_000  # per method; a fit takes seconds where the season is long
 SIGNIFICANT = 1.645  # standard errors: the 90 % limit of the competition's test of seasonality
+FEWEST_VALUES = 4  # to a shorter past statsforecast fits nothing
+UNFITTED = ("tiny datasets", "no model able to be fitted")  # what it says where a longer past is too short, or odd
+LARGEST_LOGARITHM = 88.0  # its power is the largest that float32 holds
 Answer = tuple[np.ndarray, np.ndarray]  # (horizon,) forecast, (horizon, levels) quantiles
 
 
@@ -32,49 +35,71 @@ def check_fits(splits: Splits, split: str, option: str = "full") -> None:
         checks.fail("baselines", f"'fast' for {fits} windows: each would need fits of its own", option, advice)
 
 
-def forecast(splits: Splits, at: windows.Origins, preprocessing: Preprocessing, config: Config) -> dict[str, Answer]:
+def forecast(
+    splits: Splits, at: windows.Origins, preprocessing: Preprocessing, config: Config
+) -> tuple[dict[str, Answer], dict[str, int]]:
     """Forecasts of every method from each origin, each from the whole past of its series.
 
     With `transform="log"` AutoETS and AutoTheta work on logarithms, as the model does; Naive2 is defined on the data.
 
     Returns:
-        For every method `(examples, horizon, targets)` and `(examples, horizon, targets, levels)`, raw units.
+        For every method `(examples, horizon, targets)` and `(examples, horizon, targets, levels)`, raw units; and how
+        many of its fits failed, so that the last value is the forecast.
     """
     season, horizon, values = splits.season_length, splits.horizon, splits.panel.values
     log = preprocessing.transform == "log"
-    methods: dict[str, Callable[[np.ndarray], Answer]] = {
+    methods: dict[str, Callable[[np.ndarray], Answer | None]] = {
         ETS: lambda past: _statistical(AutoETS(season_length=season), past, horizon, config.levels, log),
         THETA: lambda past: _statistical(AutoTheta(season_length=season), past, horizon, config.levels, log),
-        NAIVE2: lambda past: naive2(past, horizon, season, config.levels),
+        NAIVE2: lambda past: naive2(_filled(past), horizon, season, config.levels),
     }
     answers: dict[str, Answer] = {}
+    fallbacks = dict.fromkeys(methods, 0)
     for name, method in methods.items():
         points = np.empty((len(at), horizon, values.shape[1]))
         spreads = np.empty((*points.shape, len(config.levels)))
         for example, (row, first) in enumerate(zip(at.rows, at.firsts, strict=True)):
             for target in range(values.shape[1]):
-                past = pd.Series(values[first:row, target]).ffill().bfill().fillna(0.0).to_numpy()
-                points[example, :, target], spreads[example, :, target] = method(past)
+                past = values[first:row, target]
+                answer = method(past)
+                if answer is None:
+                    fallbacks[name] += 1
+                    answer = _filled(past)[-1], _filled(past)[-1]
+                points[example, :, target], spreads[example, :, target] = answer
         answers[name] = (points, spreads)
-    return answers
+    return answers, fallbacks
 
 
-def _statistical(model, past: np.ndarray, horizon: int, levels: tuple[float, ...], log: bool) -> Answer:
-    """One of statsforecast's models; it falls back to the last value where it cannot be fitted."""
-    series = np.log(past) if log else past
+def _filled(past: np.ndarray) -> np.ndarray:
+    """A gap takes the value before it, at the start the one after; 0 where there is none."""
+    return pd.Series(past).ffill().bfill().fillna(0.0).to_numpy()
+
+
+def _statistical(model, past: np.ndarray, horizon: int, levels: tuple[float, ...], log: bool) -> Answer | None:
+    """One of statsforecast's models, or `None` where it cannot be fitted."""
+    if log:  # what has no logarithm is a gap
+        past = np.log(np.where(past > 0, past, np.nan))
+    series = _filled(past)
     widths = sorted({round(100 * abs(1 - 2 * level), 4) for level in levels if level != 0.5})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             answer = model.forecast(y=series.astype("float64"), h=horizon, level=widths)
-    except Exception:
-        point = np.repeat(series[-1], horizon)
-        answer = {"mean": point} | {f"{end}-{width}": point for end in ("lo", "hi") for width in widths}
+    except Exception as error:  # statsforecast has no narrower class for what it cannot fit
+        if len(series) >= FEWEST_VALUES and str(error) not in UNFITTED:
+            raise
+        return None
     spread = np.empty((horizon, len(levels)))
     for position, level in enumerate(levels):
         name = f"{'lo' if level < 0.5 else 'hi'}-{round(100 * abs(1 - 2 * level), 4)}"
         spread[:, position] = answer["mean"] if level == 0.5 else answer[name]
-    return (np.exp(answer["mean"]), np.exp(spread)) if log else (answer["mean"], spread)
+    if not (np.isfinite(answer["mean"]).all() and np.isfinite(spread).all()):
+        return None
+    return (_power(answer["mean"]), _power(spread)) if log else (answer["mean"], spread)
+
+
+def _power(values: np.ndarray) -> np.ndarray:
+    return np.exp(np.minimum(values, LARGEST_LOGARITHM))
 
 
 def naive2(past: np.ndarray, horizon: int, season_length: int, levels: tuple[float, ...] = (0.5,)) -> Answer:

@@ -11,9 +11,10 @@ from seqapps.series import calendar, grid
 from seqapps.series.layouts import Roles
 from seqapps.series.panel import ONLY, Data, Panel, read_panel
 from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.data import notes
 from seqapps.tasks.forecasting.data.splits import SPLITS, Splits, make_splits
 
-__all__ = ["SPLITS", "Splits", "load", "load_whole", "read", "resolved"]
+__all__ = ["SPLITS", "Splits", "load", "load_whole", "notes", "read", "resolved"]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
 FOLDER_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -36,10 +37,11 @@ def load(data: str | Path | pd.DataFrame, config: Config) -> Splits:
     season_length = config.season_length or grid.season_of(panel.frequency)
     horizon = config.horizon or min(max(season_length, 6), LONGEST_HORIZON)
     window = config.window or min(3 * max(season_length, horizon), LONGEST_WINDOW)
-    for lag in config.lags:
-        if lag > window:
-            checks.fail("lags", f"at most the window of {window} steps", config.lags)
-    return make_splits(panel, begins, config, window, horizon, season_length)
+    _check_steps(config, window, horizon)
+    splits = make_splits(panel, begins, config, window, horizon, season_length)
+    chosen = begins or config.split_rows or config.split_dates or config.windows == 1
+    notes.check_parts(splits, other_rule=not chosen)
+    return dataclasses.replace(splits, notes=notes.notes_on(splits))
 
 
 def load_whole(data: str | Path | pd.DataFrame, config: Config) -> Splits:
@@ -54,12 +56,12 @@ def load_whole(data: str | Path | pd.DataFrame, config: Config) -> Splits:
     """
     panel = read(data, config)
     window, horizon = config.steps
-    ends = np.repeat(panel.starts[1:, None], 3, axis=1)
-    splits = Splits(panel, ends, window, horizon, config.season_length or 1, ())
+    cuts = np.repeat(panel.starts[1:, None], 3, axis=1)
+    splits = Splits(panel, cuts, window, horizon, config.season_length or 1, ())
     if not len(splits.origins("all")):
-        need = f"one example needs window + horizon = {window} + {horizon} = {window + horizon}"
         raise ValueError(
-            f"The series has {panel.lengths().max()} steps; {need}. Shorten window or horizon, or supply more data."
+            f"The series has {panel.lengths().max()} steps; {notes.need_of_one(splits)}. "
+            "Shorten window or horizon, or supply more data."
         )
     return splits
 
@@ -104,6 +106,17 @@ def _roles(config: Config) -> Roles:
         future=config.future_columns,
         static=config.static_columns,
     )
+
+
+def _check_steps(config: Config, window: int, horizon: int) -> None:
+    """Refuse lags and segments that do not fit what the model sees and forecasts."""
+    for lag in config.lags:
+        if lag > window:
+            checks.fail("lags", f"at most the window of {window} steps", config.lags)
+    for name, steps in (("window", window), ("horizon", horizon)):
+        if config.segment_length is not None and config.segment_length > steps:
+            advice = "The rest of a segment would be padding."
+            checks.fail("segment_length", f"at most the {name} of {steps} steps", config.segment_length, advice)
 
 
 def _check_roles(panel: Panel, config: Config) -> None:

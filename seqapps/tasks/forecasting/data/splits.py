@@ -19,7 +19,8 @@ class Splits:
 
     Attributes:
         panel: The series.
-        ends: `(series, 3)` for every series the row after its train, validation and test part.
+        cuts: `(series, 3)` for every series the row after its train, validation and test part, which may lie beyond a
+            series that is too short for its rule.
         window: Steps that the model sees.
         horizon: Steps to forecast.
         season_length: Steps of a season.
@@ -28,12 +29,17 @@ class Splits:
     """
 
     panel: Panel
-    ends: np.ndarray
+    cuts: np.ndarray
     window: int
     horizon: int
     season_length: int
     notes: tuple[str, ...]
     step_size: int = 1
+
+    @property
+    def ends(self) -> np.ndarray:
+        """`(series, 3)` the cuts, held within each series."""
+        return np.clip(self.cuts, self.panel.starts[:-1, None], self.panel.starts[1:, None])
 
     def rows(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """For every series the first row of a split and the row after its last; `"all"` is the whole series."""
@@ -50,27 +56,39 @@ class Splits:
     def origins(self, split: str) -> windows.Origins:
         """Rows at which a forecast starts so that its horizon lies in the split; its window may reach back before.
 
-        In a panel of many series one that is too short for a whole window takes part with a padded one.
+        Those of the test part lie whole numbers of `step_size` after its cut, so that the last ones are kept where a
+        series is too short for all.
         """
         starts, stops = self.rows(split)
-        train_start, train_stop = self.rows("train" if split != "all" else "all")
+        earliest = self.panel.starts[:-1] + self._leads("train" if split != "all" else "all")
         rows, firsts, series = [], [], []
         for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
             first = self.panel.starts[number]
-            lead = self.window
-            if len(starts) > 1:
-                lead = int(np.clip(train_stop[number] - train_start[number] - self.horizon, 1, self.window))
-            found = windows.origins(int(start), int(stop), int(first) + lead, self.horizon)
-            found = found[:: self.step_size] if split == "test" else found
+            found = windows.origins(int(start), int(stop), int(earliest[number]), self.horizon)
+            found = found[(found - self.cuts[number, 1]) % self.step_size == 0] if split == "test" else found
             rows.append(found)
             firsts.append(np.full(len(found), first, dtype="int32"))
             series.append(np.full(len(found), number, dtype="int32"))
         return windows.Origins(*(np.concatenate(each) for each in (rows, firsts, series)))
 
+    def _leads(self, part: str) -> np.ndarray:
+        """Steps that come before every origin of a series, as many as its `part` allows: `(series,)`.
+
+        Among many series one that is too short for a window and horizon takes part with padded windows, from one season
+        on; one that is too short for that has one such window.
+        """
+        start, stop = self.rows(part)
+        known = stop - start - self.horizon
+        short = np.clip(known, 1, min(self.season_length, self.window))
+        return np.where((known < self.window) & (len(known) > 1), short, self.window)
+
     def moved(self, steps: int) -> "Splits":
-        """The same cut `steps` later, with one window to test: what a model trained anew for that window sees."""
-        train, validation = self.ends[:, 0] + steps, self.ends[:, 1] + steps
-        return replace(self, ends=np.stack([train, validation, validation + self.horizon], axis=1))
+        """The same cut `steps` later, with one window to test: what a model trained anew for that window sees.
+
+        A series that is too short for the window has no part in it.
+        """
+        train, validation = self.cuts[:, 0] + steps, self.cuts[:, 1] + steps
+        return replace(self, cuts=np.stack([train, validation, validation + self.horizon], axis=1))
 
     def fingerprint(self, split: str) -> str:
         """SHA-256 of a split's columns, time stamps and values."""
@@ -81,7 +99,7 @@ class Splits:
                 digest.update("\n".join(map(str, panel.stamps[[start, stop - 1]])).encode())
             for values in (panel.values, panel.past, panel.future):
                 digest.update(np.ascontiguousarray(values[start:stop]).tobytes())
-        digest.update(panel.static.tobytes() + "\n".join(panel.labels.ravel().tolist()).encode())
+        digest.update("\n".join(panel.static.ravel().tolist()).encode())
         return digest.hexdigest()
 
 
@@ -99,29 +117,27 @@ def make_splits(
         season_length: Steps of a season.
 
     Raises:
-        ValueError: If a part is too short for one example, or empty of values.
+        ValueError: If the rule does not fit the data.
     """
-    ends = _ends(panel, begins, config, horizon)
-    splits = Splits(panel, ends, window, horizon, season_length, (), config.step_size)
-    _check_lengths(splits)
-    return Splits(panel, ends, window, horizon, season_length, _notes(splits), config.step_size)
+    cuts = _cuts(panel, begins, config, horizon)
+    return Splits(panel, cuts, window, horizon, season_length, (), config.step_size)
 
 
-def _ends(panel: Panel, begins: list[pd.Series], config: Config, horizon: int) -> np.ndarray:
+def _cuts(panel: Panel, begins: list[pd.Series], config: Config, horizon: int) -> np.ndarray:
     starts, lengths = panel.starts[:-1], panel.lengths()
     if config.split_rows is not None:
         if config.split_rows[-1] > lengths.max():
             advice = f"{panel.source} has {lengths.max()} rows on its grid."
             raise ValueError(f"`split_rows` must end within the data. Received: {config.split_rows}. {advice}")
-        return starts[:, None] + np.minimum(np.array(config.split_rows), lengths[:, None])
+        return starts[:, None] + np.array(config.split_rows)
     if config.split_dates is not None:
-        return _date_ends(panel, config.split_dates)
+        return _date_cuts(panel, config.split_dates)
     if config.windows is not None:
         test = horizon + (config.windows - 1) * config.step_size
         last = panel.starts[1:]
-        return np.maximum(np.stack([last - 2 * test, last - test, last], axis=1), starts[:, None])
+        return np.stack([last - 2 * test, last - test, last], axis=1)
     if begins:
-        return _file_ends(panel, begins, config)
+        return _file_cuts(panel, begins, config)
     if config.validation_fraction + config.test_fraction >= 1:
         raise ValueError(
             "`validation_fraction` and `test_fraction` must leave rows to train on. Received: "
@@ -136,7 +152,7 @@ def _rounded(numbers: np.ndarray) -> np.ndarray:
     return np.round(numbers).astype("int64")
 
 
-def _file_ends(panel: Panel, begins: list[pd.Series], config: Config) -> np.ndarray:
+def _file_cuts(panel: Panel, begins: list[pd.Series], config: Config) -> np.ndarray:
     """Splits begin where the files begin; a test file alone leaves the end of DATA to validate."""
     ends = []
     for number, name in enumerate(panel.ids):
@@ -149,7 +165,7 @@ def _file_ends(panel: Panel, begins: list[pd.Series], config: Config) -> np.ndar
     return np.array(ends)
 
 
-def _date_ends(panel: Panel, dates: tuple[str, ...]) -> np.ndarray:
+def _date_cuts(panel: Panel, dates: tuple[str, ...]) -> np.ndarray:
     stamps = []
     for date in dates:
         try:
@@ -168,58 +184,3 @@ def _date_ends(panel: Panel, dates: tuple[str, ...]) -> np.ndarray:
 def _utc(stamp: pd.Timestamp) -> pd.Timestamp:
     """A time stamp without a zone; one with a zone becomes UTC, as in the data."""
     return stamp if stamp.tzinfo is None else stamp.tz_convert(None)
-
-
-def _check_lengths(splits: Splits) -> None:
-    window, horizon = splits.window, splits.horizon
-    need = f"one example needs window + horizon = {window} + {horizon} = {window + horizon}"
-    longest = splits.panel.lengths().max()
-    if longest < window + horizon:
-        raise ValueError(f"The series has {longest} steps; {need}. Shorten window or horizon, or supply more data.")
-    for split in SPLITS:
-        start, stop = splits.rows(split)
-        if not len(splits.origins(split)):
-            what = need if split == "train" else f"one example needs horizon = {horizon}"
-            raise ValueError(
-                f"The {split} part has {(stop - start).max()} steps; {what}. "
-                "Shorten window or horizon, change the split, or supply more data."
-            )
-        pairs = zip(start, stop, strict=True)
-        if all(np.isnan(splits.panel.values[first:after]).all() for first, after in pairs):
-            raise ValueError(f"Every value of the {split} part is missing. Change the split, or supply more data.")
-
-
-def _notes(splits: Splits) -> tuple[str, ...]:
-    """What a user should know about the data and need not mend."""
-    panel, notes = splits.panel, []
-    if panel.missing_steps:
-        notes.append(f"{panel.missing_steps} time steps are missing; their values are treated as missing.")
-    for name, count in zip(panel.columns, np.isnan(panel.values).sum(axis=0), strict=True):
-        if count > panel.missing_steps:
-            notes.append(f"Column {name!r}: {count} of {len(panel.values)} values are missing.")
-    many = len(panel.ids) > 1
-    constant, unused = [], []
-    for series, (start, stop) in enumerate(zip(*splits.rows("train"), strict=True)):
-        for position, name in enumerate(panel.columns):
-            observed = panel.values[start:stop, position]
-            observed = observed[~np.isnan(observed)]
-            if not observed.size and not many:
-                raise ValueError(f"{panel.source}, column {name!r}: every value of the training part is missing.")
-            if not observed.size:
-                unused.append(panel.ids[series])
-            elif (observed == observed[0]).all():
-                constant.append(
-                    panel.ids[series] if many else f"{name!r} is constant in the training part ({observed[0]:g})"
-                )
-    if many:
-        constant, unused = list(dict.fromkeys(constant)), list(dict.fromkeys(unused))
-        for names, what in (
-            (constant, "constant in the training part"),
-            (unused, "without values in the training part"),
-        ):
-            if names:
-                shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-                notes.append(f"{len(names)} series are {what}: {shown}.")
-    else:
-        notes += [f"Column {text}." for text in constant]
-    return tuple(notes)

@@ -20,11 +20,12 @@ from seqapps.tasks.forecasting.evaluation.scores import (
     by_third,
     chance,
     lag_check,
+    notes,
     number,
     pooled_loss,
     tables,
-    verdict,
 )
+from seqapps.tasks.forecasting.evaluation.verdict import verdict
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 from seqapps.tasks.forecasting.serving import Served
 
@@ -75,13 +76,15 @@ def answer(served: Served, splits: Splits, split: str, baselines: Baselines | No
     mean, scale = preprocessing.statistics(at.series, rank=3)
     simple = baselines.forecast(panel, at, preprocessing) if baselines else {}
     for method, forecast in simple.items():
-        spread = baselines.quantiles(method, forecast)  # type: ignore[union-attr]
+        spread = baselines.quantiles(method, forecast, panel, at)  # type: ignore[union-attr]
         forecasts[method] = preprocessing.inverse(forecast, mean, scale).numpy()
         quantiles[method] = preprocessing.inverse(spread, mean[..., None], scale[..., None]).numpy()
+    fallbacks: dict[str, int] = {}
     if full:
-        for method, (forecast, spread) in classical.forecast(splits, at, preprocessing, served.config).items():
+        found, fallbacks = classical.forecast(splits, at, preprocessing, served.config)
+        for method, (forecast, spread) in found.items():
             forecasts[method], quantiles[method] = forecast, spread
-    return Answers(at, windows.futures(panel.values, at, splits.horizon), forecasts, quantiles, every_nth)
+    return Answers(at, windows.futures(panel.values, at, splits.horizon), forecasts, quantiles, every_nth, fallbacks)
 
 
 def joined(parts: list[Answers]) -> Answers:
@@ -94,7 +97,9 @@ def joined(parts: list[Answers]) -> Answers:
 
     rows, firsts, series = (np.concatenate([getattr(part.at, name) for part in parts]) for name in ORIGIN_PARTS)
     actual = np.concatenate([part.actual for part in parts])
-    return Answers(windows.Origins(rows, firsts, series), actual, together("forecasts"), together("quantiles"))
+    fallbacks = {method: sum(part.fallbacks[method] for part in parts) for method in parts[0].fallbacks}
+    at = windows.Origins(rows, firsts, series)
+    return Answers(at, actual, together("forecasts"), together("quantiles"), fallbacks=fallbacks)
 
 
 def score(answers: Answers, splits: Splits, split: str, config: Config, preprocessing: Preprocessing) -> Evaluation:
@@ -119,11 +124,12 @@ def score(answers: Answers, splits: Splits, split: str, config: Config, preproce
             if position in scores["mae"].index
         },
         "by_step": by_step(actual, forecasts, preprocessing, at),
-        "by_horizon_third": by_third(actual, quantiles, config),
+        "by_horizon_third": by_third(actual, quantiles, config, at),
         "pooled_weighted_quantile_loss": pooled_loss(actual, quantiles, config.levels),
         "lag_check": lag_check(splits.panel.values, at, forecasts[MODEL]),
+        "notes": notes(answers, scores),
     }
-    return Evaluation(at, actual, forecasts, quantiles, answers.every_nth, metrics)
+    return Evaluation(at, actual, forecasts, quantiles, answers.every_nth, answers.fallbacks, metrics)
 
 
 def names_of(panel: Panel) -> list[str]:

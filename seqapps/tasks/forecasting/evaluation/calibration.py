@@ -1,13 +1,14 @@
 """Conformal correction of the quantiles on the validation part."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
 from seqapps.series import windows
-from seqapps.tasks.forecasting.baselines import FEWEST_WINDOWS_PER_STEP, together_if_few
+from seqapps.tasks.forecasting.baselines.spread import apart, pooled_steps, with_neighbours
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
@@ -15,6 +16,7 @@ from seqapps.tasks.forecasting.serving import corrected
 
 METHODS = ("none", "shifts", "factors")
 SMALLEST_DISTANCE = 1e-6  # z-scores between a quantile and the median; keeps the ratio finite
+FEWEST_WINDOWS = 10  # that do not overlap; on fewer nothing is compared
 MOST_QUANTILES = 40_000_000  # steps × columns × levels × origins that are held in memory at once
 
 
@@ -52,7 +54,9 @@ def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, 
 
     Windows overlap and time goes on, so nothing is guaranteed, and a validation part that is harder than the future
     would only make the intervals too wide. So each is fitted on each half of the validation part and tried on the other
-    one: the method with the lowest pinball loss there is taken, and no correction is one of them.
+    one: the method with the lowest pinball loss there is taken, and no correction is one of them. Where there are too
+    few windows to compare, nothing is corrected. A step with too few windows for a quantile shares those of its
+    neighbours.
     """
     at = splits.origins("validation")
     at = at[:: stride(len(at), splits, config)]
@@ -62,23 +66,24 @@ def calibrate(model: keras.Model, splits: Splits, preprocessing: Preprocessing, 
     seen = ~np.isnan(actual).all(axis=(1, 2))
     at, actual, quantiles = at[seen], actual[seen], quantiles[seen]
     halves = _halves(at, splits.horizon)
-    if min(len(half) for half in halves) < FEWEST_WINDOWS_PER_STEP:
-        return Calibration("factors", *_correction("factors", actual, quantiles, config.levels))
+    if min(counts := [len(apart(at[half], splits.horizon)) for half in halves]) == 0 or sum(counts) < FEWEST_WINDOWS:
+        return Calibration("none", *_correction("none", at, actual, quantiles, config.levels))
     losses = dict.fromkeys(METHODS, 0.0)
     for fitted, tried in (halves, halves[::-1]):
         for method in METHODS:
-            factors, shifts = _correction(method, actual[fitted], quantiles[fitted], config.levels)
-            moved = corrected(quantiles[tried], factors, shifts, config.levels.index(0.5)).numpy()
+            correction = _correction(method, at[fitted], actual[fitted], quantiles[fitted], config.levels)
+            moved = corrected(quantiles[tried], *correction, config.levels.index(0.5)).numpy()
             losses[method] += _loss(actual[tried], moved, config.levels) / 2
     best = min(losses, key=lambda method: losses[method])
-    return Calibration(best, *_correction(best, actual, quantiles, config.levels), losses)
+    return Calibration(best, *_correction(best, at, actual, quantiles, config.levels), losses)
 
 
 def _correction(
-    method: str, actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]
+    method: str, at: windows.Origins, actual: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors and shifts of a method: `(horizon, targets, levels)` each."""
-    middle = levels.index(0.5)
+    middle, horizon = levels.index(0.5), actual.shape[1]
+    count = len(apart(at, horizon))
     factors, shifts = np.ones(quantiles.shape[1:]), np.zeros(quantiles.shape[1:])
     for position, level in enumerate(levels):
         if position == middle or method == "none":
@@ -88,7 +93,8 @@ def _correction(
         if method == "factors":
             distance = np.maximum(side * (quantiles[..., position] - quantiles[..., middle]), SMALLEST_DISTANCE)
             error = side * (actual - quantiles[..., middle]) / distance
-        found = _order_statistic(error, max(level, 1 - level))
+        rank = partial(_order_statistic, level=max(level, 1 - level))
+        found = with_neighbours(error, pooled_steps(count, horizon, level), rank)
         if method == "shifts":
             shifts[..., position] = side * np.nan_to_num(found)  # without values nothing is known
         else:
@@ -98,7 +104,6 @@ def _correction(
 
 def _order_statistic(errors: np.ndarray, level: float) -> np.ndarray:
     """The ⌈(n + 1) · level⌉-th smallest of n errors, at most the largest: `(horizon, targets)`, NaN where n is 0."""
-    errors = together_if_few(errors)
     count = (~np.isnan(errors)).sum(axis=0)
     rank = np.clip(np.ceil((count + 1) * level).astype(int) - 1, 0, np.maximum(count - 1, 0))
     return np.take_along_axis(np.sort(errors, axis=0), rank[None], axis=0)[0]  # NaN is sorted to the end

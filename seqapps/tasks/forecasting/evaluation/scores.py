@@ -1,6 +1,6 @@
 """Metrics of forecasts against what came, and the sentences that say what they mean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from utilsforecast import losses
 
 from seqapps.series import windows
 from seqapps.tasks.forecasting.baselines import LAST
+from seqapps.tasks.forecasting.baselines.spread import apart
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 
 MODEL = "model"
-SIGNIFICANT = 0.05
 FEWEST_PAIRS = 10  # windows that do not overlap; fewer tell nothing
 METRICS = {
     "mae": "MAE",
@@ -39,6 +39,7 @@ class Answers:
         forecasts: For every method `(examples, horizon, targets)`.
         quantiles: For every method `(examples, horizon, targets, levels)`.
         every_nth: How many origins there are for each that was taken.
+        fallbacks: For every classical method how many of its fits failed and became the last value.
     """
 
     at: windows.Origins
@@ -46,14 +47,14 @@ class Answers:
     forecasts: dict[str, np.ndarray]
     quantiles: dict[str, np.ndarray]
     every_nth: int = 1
+    fallbacks: dict[str, int] = field(default_factory=dict)
 
 
 def tables(actual, forecasts, quantiles, config: Config, preprocessing, at: windows.Origins) -> dict[str, pd.DataFrame]:
     """Every metric of every method, one row per column of every series."""
     levels, interval = config.levels, config.interval
     level = round(100 * (interval[1] - interval[0]), 4)
-    targets = actual.shape[2]
-    column = at.series[:, None, None] * targets + np.arange(targets)
+    column = columns_of(at, actual.shape[2])
     frame = {"unique_id": np.broadcast_to(column, actual.shape).ravel(), "y": actual.ravel()}
     scaled = {"unique_id": frame["unique_id"], "y": z_scores(actual, preprocessing, at).ravel()}
     for method, forecast in forecasts.items():
@@ -77,28 +78,60 @@ def tables(actual, forecasts, quantiles, config: Config, preprocessing, at: wind
         "winkler": losses.winkler_score(table, methods, level),
     }
     tables = {name: error.set_index("unique_id").sort_index() for name, error in errors.items()}
+    total = table["y"].abs().groupby(table["unique_id"]).sum()
+    tables["weighted_quantile_loss"] = tables["weighted_quantile_loss"].where(total > 0)  # else a division by 0
     tables["smape"] = 200 * tables["smape"]  # to the percent of the M competitions: 200 |y − f| / (|y| + |f|)
     denominator = pd.Series(np.ravel(preprocessing.seasonal_error)).replace(0.0, np.nan).reindex(tables["mae"].index)
     tables["mase"] = tables["mae"].div(denominator, axis=0)
     return tables
 
 
-def by_third(actual, quantiles, config: Config) -> dict[str, dict[str, list[float | None]]]:
-    """Coverage and Winkler score of the interval in the first, second and last third of the horizon."""
+def notes(answers: Answers, scores: dict[str, pd.DataFrame]) -> list[str]:
+    """What a reader of the scores should know: fits that failed, and columns whose metric would divide by 0."""
+    fits = len(answers.at) * answers.actual.shape[2]
+    told = [
+        f"{method} could not be fitted to {failed} of {fits} pasts: there it repeats the last value."
+        for method, failed in answers.fallbacks.items()
+        if failed
+    ]
+    why = {
+        "mase": "values never differ from one season to the next before the test part",
+        "weighted_quantile_loss": "values are all 0 in this part",
+    }
+    for name, reason in why.items():
+        missing = scores[name][MODEL].isna()
+        if missing.any():
+            columns = f"{missing.sum()} of {len(missing)} columns of series"
+            told.append(f"{METRICS[name]} leaves out {columns}, whose {reason}.")
+    return told
+
+
+def by_third(actual, quantiles, config: Config, at: windows.Origins) -> dict[str, dict[str, list[float | None]]]:
+    """Coverage and Winkler score of the interval in the first, second and last third of the horizon.
+
+    Means over the columns of all series, as in the table.
+    """
     low, high = (config.levels.index(level) for level in config.interval)
     width = round(100 * config.interval_level, 4)  # as utilsforecast reads it from a column's name
     thirds = [third for third in np.array_split(np.arange(actual.shape[1]), 3) if len(third)]
+    column = columns_of(at, actual.shape[2])
     told: dict[str, dict[str, list[float | None]]] = {}
     for method, spread in quantiles.items():
         told[method] = {"coverage": [], "winkler": []}
         for third in thirds:
-            frame = {"unique_id": 0, "y": actual[:, third].ravel()}
+            part = actual[:, third]
+            frame = {"unique_id": np.broadcast_to(column, part.shape).ravel(), "y": part.ravel()}
             for end, position in (("lo", low), ("hi", high)):
                 frame[f"{method}-{end}-{width}"] = spread[..., position][:, third].ravel()
             table = pd.DataFrame(frame).dropna(subset="y")
             for metric, loss in (("coverage", losses.coverage), ("winkler", losses.winkler_score)):
                 told[method][metric].append(number(loss(table, [method], width)[method].mean()))
     return told
+
+
+def columns_of(at: windows.Origins, targets: int) -> np.ndarray:
+    """A number for every column of every series: `(examples, 1, targets)`."""
+    return at.series[:, None, None] * targets + np.arange(targets)
 
 
 def pooled_loss(actual, quantiles, levels) -> dict[str, float | None]:
@@ -136,89 +169,45 @@ def by_step(actual, forecasts, preprocessing: Preprocessing, at: windows.Origins
     return by_step
 
 
-def chance(answers: Answers, horizon: int, preprocessing: Preprocessing) -> dict[str, dict[str, float]]:
-    """For every baseline how likely the model's lower error would be by chance alone.
+def chance(answers: Answers, horizon: int, preprocessing: Preprocessing) -> dict[str, dict[str, float | None]]:
+    """How likely every baseline's higher error than the model's, and its lower one than the last value's, is by chance.
 
-    A paired t-test, one-sided, of the mean absolute errors of z-scores over windows that do not overlap.
+    A paired t-test, one-sided, of the mean absolute errors of z-scores over windows that do not overlap; windows of
+    different series never do.
 
     Returns:
-        For every baseline `p_value` and `windows`; nothing where there are too few windows to tell.
+        For every baseline `windows`, `p_value` of the model's lead over it and `p_value_against_last` of its lead over
+        the last value; `None` where there are too few windows to tell or nothing to compare.
     """
-    apart = _apart(answers.at, horizon)
-    if len(apart) < FEWEST_PAIRS:
-        return {}
-    at = answers.at[apart]
-    truth = z_scores(answers.actual[apart], preprocessing, at)
+    positions = apart(answers.at, horizon)
+    at = answers.at[positions]
+    truth = z_scores(answers.actual[positions], preprocessing, at)
     errors = {}
     for method, forecast in answers.forecasts.items():
-        error = np.abs(z_scores(forecast[apart], preprocessing, at) - truth)
-        known = ~np.isnan(error)
-        errors[method] = np.where(known, error, 0).sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1)
-    model, told = errors.pop(MODEL), {}
-    for method, error in errors.items():
-        lead = error - model
-        if np.std(lead) > 1e-9 * np.abs(lead).max():  # a constant lead needs no test
-            p_value = float(stats.ttest_rel(model, error, alternative="less").pvalue)
-            told[method] = {"p_value": p_value, "windows": len(apart)}
-    return told
+        error = np.abs(z_scores(forecast[positions], preprocessing, at) - truth)
+        count = (~np.isnan(error)).sum(axis=(1, 2))
+        errors[method] = np.nansum(error, axis=(1, 2)) / np.where(count, count, np.nan)
+    seen = ~np.isnan(list(errors.values())).any(axis=0)
+    errors = {method: error[seen] for method, error in errors.items()}
+    return {
+        method: {
+            "windows": int(seen.sum()),
+            "p_value": _p_value(errors[MODEL], error),
+            "p_value_against_last": _p_value(error, errors[LAST]) if LAST in errors and method != LAST else None,
+        }
+        for method, error in errors.items()
+        if method != MODEL
+    }
 
 
-def _apart(at: windows.Origins, horizon: int) -> np.ndarray:
-    """Positions of origins whose horizons do not overlap."""
-    kept: list[int] = []
-    last: dict[int, int] = {}
-    for position, (row, series) in enumerate(zip(at.rows.tolist(), at.series.tolist(), strict=True)):
-        if row >= last.get(series, row - horizon) + horizon:
-            kept.append(position)
-            last[series] = row
-    return np.array(kept, dtype=int)
-
-
-def verdict(methods: dict[str, dict[str, float | None]], chances: dict[str, dict[str, float]] | None = None) -> str:
-    """Whether the model beats the best baseline, by MASE (by MAE where MASE is not defined), in plain words.
-
-    A lower error that chance explains does not count as a win.
-
-    Args:
-        methods: For every method its metrics.
-        chances: As `chance` tells.
-    """
-    if len(methods) == 1:
-        return "No baseline was run, so this table does not tell whether the model is any good."
-    name = "mase" if methods[MODEL]["mase"] is not None else "mae"
-    scores = {method: score for method, metrics in methods.items() if (score := metrics[name]) is not None}
-    model = scores.pop(MODEL, None)
-    if model is None or not scores:
-        return "Nothing could be compared: the split has no observed values."
-    best = min(scores, key=lambda method: scores[method])
-    gain = 100 * (1 - model / scores[best]) if scores[best] else 0.0
-    numbers = f"{METRICS[name]} {model:.4g} against {scores[best]:.4g}"
-    if model >= scores[best]:
-        return f"The model does NOT beat the best baseline, {best}: {numbers} ({abs(gain):.1f} % more)."
-    chances = chances or {}
-    p_value = chances.get(best, {}).get("p_value", 0.0)
-    if p_value < SIGNIFICANT:
-        return f"The model beats the best baseline, {best}: {numbers} ({gain:.1f} % less).{_losses(methods, name)}"
-    test = f"p = {p_value:.2g} in a paired t-test over {chances[best]['windows']} windows that do not overlap"
-    nor = ""
-    if best != LAST and chances.get(LAST, {}).get("p_value", 0.0) >= SIGNIFICANT:
-        nor = f" Nor does it beat {LAST} beyond chance (p = {chances[LAST]['p_value']:.2g})."
-    return (
-        f"The model does NOT beat the best baseline, {best}, beyond chance: {numbers} ({gain:.1f} % less, {test}).{nor}"
-    )
-
-
-def _losses(methods: dict[str, dict[str, float | None]], decided: str) -> str:
-    """A sentence that names the metrics by which a winner still loses."""
-    lost = []
-    for name in ("mase", "scaled_mse", "smape", "weighted_quantile_loss"):
-        scores = {method: score for method, metrics in methods.items() if (score := metrics[name]) is not None}
-        if name == decided or MODEL not in scores:
-            continue
-        best = min(scores, key=lambda method: scores[method])
-        if best != MODEL:
-            lost.append(f"{METRICS[name].removesuffix(' %')} ({best} {scores[best]:.4g}, model {scores[MODEL]:.4g})")
-    return f" It does not by {', '.join(lost)}." if lost else ""
+def _p_value(error: np.ndarray, other: np.ndarray) -> float | None:
+    """How likely so much less error than the other's is by chance; `None` for too few pairs."""
+    if len(error) < FEWEST_PAIRS:
+        return None
+    lead = other - error
+    if np.std(lead) <= 1e-9 * np.abs(lead).max():  # a constant lead needs no test
+        return float(lead.mean() <= 0)
+    return float(stats.ttest_rel(error, other, alternative="less").pvalue)
 
 
 def lag_check(values: np.ndarray, at: windows.Origins, forecast: np.ndarray) -> dict[str, Any]:

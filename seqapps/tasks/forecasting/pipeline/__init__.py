@@ -12,7 +12,7 @@ from seqapps.tasks.forecasting import evaluation, plots, preprocessing, serving
 from seqapps.tasks.forecasting.baselines import classical
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
-from seqapps.tasks.forecasting.pipeline import fitting, telling
+from seqapps.tasks.forecasting.pipeline import fitting, refits, telling
 from seqapps.tasks.forecasting.pipeline.telling import summary
 
 TASK = "forecasting"
@@ -46,21 +46,21 @@ def train(
     splits = data_module.load(data, config)
     config = data_module.resolved(config, splits)
     classical.check_fits(splits, "test", config.baselines)
-    scaling = preprocessing.fit(splits, config)
+    own = refits.served_splits(splits, config)
+    scaling = preprocessing.fit(own, config)
     training.set_seed(config.seed)
-    model = fitting.compiled_model(config, splits, scaling, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
+    model = fitting.compiled_model(config, own, scaling, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
     # Only now, when nothing in data or options can fail, may the folder change.
     options = {"task": TASK, **config.to_dict()}
     folder = run_folder.prepare(out, options, resume=resume, overwrite=overwrite)
-    fitting.write_fitted(folder, splits, scaling, resume)
+    fitting.write_fitted(folder, own, scaling, resume)
     telling.say(splits, config)
 
-    progress, fitted = fitting.fit_and_export(folder, model, config, splits, scaling)
+    progress, fitted = fitting.fit_and_export(folder, model, config, own, scaling)
     full = config.baselines == "full"
     if config.refit:
-        first = evaluation.answer(serving.Served(folder), splits.moved(0), "test", fitted, full)
-        answers = fitting.refitted(folder, config, splits, options, first)
-        result = evaluation.score(answers, splits, "test", config, scaling)
+        refits.train(folder, config, splits, options)
+        result = refits.evaluate(folder, config, splits, fitted is not None, full)
     else:
         result = evaluation.evaluate(serving.Served(folder), splits, "test", fitted, full)
     run_folder.write_json(folder / "metrics.json", result.metrics)
@@ -69,7 +69,7 @@ def train(
         lambda path: evaluation.prediction_table(result, splits).to_csv(path, index=False, float_format="%.7g"),
     )
     plots.write_report(folder / "report.html", config, splits, result, progress.history, progress.best_epoch)
-    run_folder.write_text(folder / "README.md", telling.model_card(config, splits, result.metrics))
+    run_folder.write_text(folder / "README.md", telling.model_card(config, own, result.metrics))
     run_folder.write_manifest(
         folder, fitting.fingerprints(splits), progress.seconds, seed=config.seed, best_epoch=progress.best_epoch
     )
@@ -86,7 +86,8 @@ def evaluate(
         served: The run's SavedModel.
         folder: The run.
         data: As for training.
-        split: `"test"`, `"validation"` or `"all"`, which is every window of `data`.
+        split: `"test"`, `"validation"` or `"all"`, which is every window of `data`. Of a run with `refit`, every test
+            window is forecast by the model that was trained on all before it, and the others by the one that is served.
         baselines: `"none"`, `"fast"` or `"full"`; `None` means those with which the run was trained.
 
     Returns:
@@ -98,12 +99,16 @@ def evaluate(
         checks.check_choice("baselines", baselines, ("none", "fast", "full"))
         if baselines != "none" and not path.is_file():
             checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
-    fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
+    with_baselines = baselines != "none" and path.is_file()
     splits = data_module.load_whole(data, served.config) if split == "all" else _load_as_trained(data, served.config)
     full = (baselines or served.config.baselines) == "full"
     if full:
         classical.check_fits(splits, split)
-    return evaluation.evaluate(served, splits, split, fitted, full).metrics
+    if served.config.refit and split == "test":
+        return refits.evaluate(Path(folder), served.config, splits, with_baselines, full).metrics
+    own = splits if split == "all" else refits.served_splits(splits, served.config)
+    fitted = simple_methods.Baselines.load(path) if with_baselines else None
+    return evaluation.evaluate(served, own, split, fitted, full).metrics
 
 
 def _load_as_trained(data: str | Path | pd.DataFrame, config: Config) -> Splits:

@@ -37,34 +37,6 @@ def fit_and_export(
     return progress, fitted
 
 
-def refitted(
-    folder: Path, config: Config, splits: Splits, options: dict, first: evaluation.Answers
-) -> evaluation.Answers:
-    """Answers for every window of the test part, each from a model that was trained anew on all before it.
-
-    Args:
-        folder: The run; its own model answers for the first window, the others lie in `refits/`.
-        config: The run's options.
-        splits: The whole backtest.
-        options: What `config.json` holds.
-        first: The answers of the run's own model for the first window.
-    """
-    parts = [first]
-    for number in range(1, config.windows or 1):
-        moved = splits.moved(number * config.step_size)
-        own = folder / "refits" / f"{number:03d}"
-        own.mkdir(parents=True, exist_ok=True)
-        print(f"Window {number + 1} of {config.windows}: training anew.", flush=True)
-        training.set_seed(config.seed)
-        scaling = preprocessing.fit(moved, config)
-        run_folder.write_json(own / "config.json", options)
-        write_fitted(own, moved, scaling, resume=False)
-        _, fitted = fit_and_export(own, compiled_model(config, moved, scaling), config, moved, scaling)
-        full = config.baselines == "full"
-        parts.append(evaluation.answer(serving.Served(own), moved, "test", fitted, full))
-    return evaluation.joined(parts)
-
-
 def compiled_model(
     config: Config, splits: Splits, scaling: preprocessing.Preprocessing, stored_start: Path | None = None
 ) -> keras.Model:

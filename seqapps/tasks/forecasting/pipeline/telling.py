@@ -10,13 +10,14 @@ from seqapps.tasks.forecasting.data import Splits
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """The score table and the verdict, for the terminal."""
+    """The score table, the verdict and notes, for the terminal."""
     header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
     stride = metrics["every_nth_origin"]
     thinned = "" if stride == 1 else f", every {stride}th origin"
     windows_said = f"{metrics['windows']} window{'' if metrics['windows'] == 1 else 's'}{thinned}"
     lines = [f"Scores on the {metrics['split']} part ({windows_said}):", report.text_table(header, rows)]
-    return "\n".join([*lines, metrics["verdict"], *filter(None, [metrics["lag_check"]["message"]])])
+    notes = [f"Note: {note}" for note in metrics["notes"]]
+    return "\n".join([*lines, metrics["verdict"], *filter(None, [metrics["lag_check"]["message"]]), *notes])
 
 
 def say(splits: Splits, config: Config) -> None:
@@ -35,13 +36,22 @@ def say(splits: Splits, config: Config) -> None:
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
-    """The run in words, as `README.md` of its folder."""
+    """The run in words, as `README.md` of its folder.
+
+    Args:
+        config: The run's options.
+        splits: What the served model was trained on.
+        metrics: As `metrics.json`.
+    """
+    notes = "".join(f"- {note}\n" for note in metrics["notes"])
+    notes = notes and f"\n{notes}"
     header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
     table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
     direction = "two directions" if config.bidirectional else "one direction"
     widths = ", ".join(str(width) for width in config.widths)
     panel = splits.panel
-    last = panel.stamps[splits.ends[:, 0] - 1].max()
+    trained = splits.ends[:, 0] > panel.starts[:-1]
+    last = panel.stamps[splits.ends[trained, 0] - 1].max()
     of = f"{len(panel.ids)} series" if len(panel.ids) > 1 else ", ".join(panel.columns)
     return f"""# Forecaster of {of}
 
@@ -54,7 +64,7 @@ A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {directi
 {metrics["verdict"]}
 
 {table}
-
+{notes}
 ## Use
 
 `export/` holds a SavedModel that takes raw history (`NaN` = missing) and answers in raw units; `export/1/assets.extra/`

@@ -152,29 +152,41 @@ class RequestReader:
             (gaps, "Missing or unusable values were filled. "),
             (tf.reduce_any(far, axis=[1, 2]), "Values lie far outside the training range. "),
             (series == UNKNOWN, "The series was not in the training: it is scaled by its own history. "),
-            (self._label_unknown(request), "A label was not in the training. "),
-            (self._covariate_missing(request), "Missing covariates were taken as their mean. "),
         ]
         empty = tf.constant("")
-        return tf.strings.strip(tf.strings.join([tf.where(applies, text, empty) for applies, text in sentences]))
+        texts = [tf.where(applies, text, empty) for applies, text in sentences]
+        texts.append(_naming("A label was not in the training", self._unknown_labels(request)))
+        texts.append(_naming("Missing covariates were taken as their mean", self._missing_covariates(request)))
+        return tf.strings.strip(tf.strings.join(texts))
 
-    def _label_unknown(self, request):
+    def _unknown_labels(self, request):
+        """For every label column the rows `(batch,)` in which the training did not have its text."""
         if not self.labels:
-            return tf.zeros_like(request["end"], tf.bool)
-        return tf.reduce_any(self._label_codes(request) == 0, axis=1)
+            return {}
+        unknown = tf.unstack(self._label_codes(request) == 0, axis=1)
+        return dict(zip(self.preprocessing.label_columns, unknown, strict=True))
 
-    def _covariate_missing(self, request):
-        """Whether something is missing where the model reads it; steps before the history count nothing: `(batch,)`."""
-        end = request["end"]
-        missing = tf.zeros_like(end, tf.bool)
+    def _missing_covariates(self, request):
+        """For every covariate the rows `(batch,)` in which it is missing where the model reads it, within a series."""
+        own, end = self.preprocessing, request["end"]
+        missing: dict[str, tf.Tensor] = {}
         for name, after in (("past", 0), ("future", self.horizon)):
             if name in request:
                 values = around(request[name], end, self.window, after)
                 inside = end[:, None] + tf.range(-self.window, after) >= 0
-                missing |= tf.reduce_any(~tf.math.is_finite(values) & inside[..., None], axis=[1, 2])
+                holes = tf.reduce_any(~tf.math.is_finite(values) & inside[..., None], axis=1)  # (batch, columns)
+                missing |= zip(getattr(own, name).names, tf.unstack(holes, axis=1), strict=True)
         if "static" in request:
-            missing |= tf.reduce_any(~tf.math.is_finite(request["static"]), axis=1)
+            missing |= zip(own.static.names, tf.unstack(~tf.math.is_finite(request["static"]), axis=1), strict=True)
         return missing
+
+
+def _naming(sentence: str, found: dict[str, tf.Tensor]) -> tf.Tensor:
+    """The sentence with the names that apply to each row, nothing where none does: `(batch,)`."""
+    if not found:
+        return tf.constant("")
+    names = tf.strings.join([tf.where(applies, f"{name!r}, ", "") for name, applies in found.items()])
+    return tf.strings.regex_replace(names, "(?s)(.+), $", rf"{sentence}: \1. ")
 
 
 def _lookup(texts: tuple[str, ...], first: int, default: int) -> tf.lookup.StaticHashTable:

@@ -13,28 +13,39 @@ from seqapps.series import calendar, grid, windows
 from seqapps.series.panel import Data, Panel
 from seqapps.tasks.forecasting import data as data_module
 from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.data import notes
 from seqapps.tasks.forecasting.preprocessing import Preprocessing, seconds
+from seqapps.tasks.forecasting.serving import covariates
 
 
 def request_of(
     panel: Panel, at: windows.Origins, window: int, horizon: int, preprocessing: Preprocessing
 ) -> dict[str, np.ndarray]:
-    """The windows before some origins as a request of the signature `forecast`."""
-    request: dict[str, np.ndarray] = {"history": windows.histories(panel.values, at, window).astype("float32")}
+    """What came before some origins as a request of the signature `forecast`."""
+    reach = _reach(panel, at, window, preprocessing)
+    request: dict[str, np.ndarray] = {"history": windows.histories(panel.values, at, reach).astype("float32")}
     if preprocessing.cycles:
         request["last_time"] = _last_time(panel, at)
     if preprocessing.past.names:
-        request["past"] = windows.histories(panel.past, at, window).astype("float32")
+        request["past"] = windows.histories(panel.past, at, reach).astype("float32")
     if preprocessing.future.names:
-        history, future = windows.histories(panel.future, at, window), windows.futures(panel.future, at, horizon)
+        history, future = windows.histories(panel.future, at, reach), windows.futures(panel.future, at, horizon)
         request["future"] = np.concatenate([history, future], axis=1).astype("float32")
     if preprocessing.static.names:
-        request["static"] = panel.static[at.series].astype("float32")
+        request["static"] = panel.numbers(preprocessing.static.names)[at.series].astype("float32")
     if preprocessing.label_columns:
-        request["static_labels"] = _bytes(panel.labels[at.series])
+        request["static_labels"] = _bytes(panel.labels(preprocessing.label_columns)[at.series])
     if preprocessing.many:
         request["unique_id"] = _bytes(np.array(panel.ids, dtype=object)[at.series])
     return request
+
+
+def _reach(panel: Panel, at: windows.Origins, window: int, preprocessing: Preprocessing) -> int:
+    """Steps to send: a window, or all that is known of a series that is scaled by what comes with the request."""
+    if not preprocessing.many:
+        return window
+    unknown = ~np.isin(np.array(panel.ids, dtype=object), np.array(preprocessing.ids, dtype=object))[at.series]
+    return max(window, int((at.rows - at.firsts)[unknown].max(initial=0)))
 
 
 def _last_time(panel: Panel, at: windows.Origins) -> np.ndarray:
@@ -83,15 +94,19 @@ class Served:
         """Forecast what follows the last row of every series of a table.
 
         Args:
-            data: As for training; the columns of the run must be there, and may have gaps. With covariates that are
-                known in the future, the rows after the last value hold them: `horizon` rows at least.
+            data: As for training; the columns of the run must be there, and the targets may have gaps. Rows after a
+                series' last value are the steps to come: `horizon` of them at least where covariates are known there.
 
         Returns:
             One row per series and step: the id (if there are several series), the time stamp, then for each column its
             forecast and, as `column_q0.1`, its quantiles.
+
+        Raises:
+            ValueError: If the data cannot be used, or a covariate is missing where the model reads it.
         """
         panel = data_module.read(data, self.config)
-        at = _now(panel, self.horizon) if panel.roles.future else _ends(panel)
+        at = _now(panel)
+        covariates.check_known(panel, at, self.window, self.horizon)
         answers = list(self.answers(panel, at))
         forecast, quantiles, warning = (
             np.concatenate([answer[name] for answer in answers]) for name in ("forecast", "quantiles", "warning")
@@ -117,33 +132,17 @@ def _one_warning(warnings: np.ndarray, panel: Panel) -> str:
     texts = [warning.decode() for warning in warnings]
     if len(texts) == 1:
         return texts[0]
-    said = [f"{sum(text == each for each in texts)} series: {text}" for text in dict.fromkeys(texts) if text]
+    said = []
+    for text in filter(None, dict.fromkeys(texts)):
+        names = [name for name, each in zip(panel.ids, texts, strict=True) if each == text]
+        said.append(f"{len(names)} series ({notes.few(names)}): {text}")
     return " ".join(said)
 
 
-def _ends(panel: Panel) -> windows.Origins:
-    """The end of every series."""
-    return windows.Origins(panel.starts[1:], panel.starts[:-1], np.arange(len(panel.ids)))
-
-
-def _now(panel: Panel, horizon: int) -> windows.Origins:
-    """The step after each series' last value, from which on its future covariates must be known.
-
-    Raises:
-        ValueError: If one is not, with its name.
-    """
+def _now(panel: Panel) -> windows.Origins:
+    """The step after each series' last value; the rows that follow without any are to come."""
     origins = []
-    for number, (first, after) in enumerate(zip(panel.starts[:-1], panel.starts[1:], strict=True)):
+    for first, after in zip(panel.starts[:-1], panel.starts[1:], strict=True):
         observed = np.flatnonzero(~np.isnan(panel.values[first:after]).all(axis=1))
-        origin = int(first) + (int(observed[-1]) + 1 if observed.size else 0)
-        known = panel.future[origin : min(origin + horizon, after)]
-        for position, name in enumerate(panel.roles.future):
-            steps = int((~np.isnan(known[:, position])).sum())
-            if steps < horizon:
-                raise ValueError(
-                    f"{panel.name(number)}, column {name!r}: the covariate must be known for the {horizon} steps after "
-                    f"{panel.stamps[max(origin - 1, int(first))]}. Received: {steps} of them. Add rows with the time "
-                    f"stamps to come, {name!r} filled in and the targets left empty."
-                )
-        origins.append(origin)
+        origins.append(int(first) + (int(observed[-1]) + 1 if observed.size else 0))
     return windows.Origins(np.array(origins), panel.starts[:-1], np.arange(len(panel.ids)))
