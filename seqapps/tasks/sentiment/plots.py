@@ -1,7 +1,7 @@
 """Figures and sections of the classification report."""
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 
@@ -45,11 +45,7 @@ def write_report(
 ) -> None:
     """Write `report.html`: verdict and table first, then classes, calibration, texts with their reasons, training."""
     sections = [_score_section(evaluation), _class_section(evaluation, splits), _calibration_section(evaluation)]
-
-    def reasons(text: str, label: int) -> Explanation:
-        return explain(model, preprocessing, text, label, skip)
-
-    sections += _text_sections(evaluation, splits, reasons, preprocessing)
+    sections += _text_sections(evaluation, splits, model, preprocessing, skip)
     training = report.Section("Training").figure(report.curves(history, best_epoch), "Training and validation loss")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
     training.paragraph("Options: " + ", ".join(f"{name} {value}" for name, value in options.items()), "note")
@@ -160,8 +156,9 @@ def _calibration_section(evaluation: Evaluation) -> report.Section:
 def _text_sections(
     evaluation: Evaluation,
     splits: Splits,
-    reasons: Callable[[str, int], Explanation],
+    model: keras.Model,
     preprocessing: Preprocessing,
+    skip: LinearSkip | None = None,
 ) -> list[report.Section]:
     """The most wrong and the least certain texts, each token coloured by what it says."""
     split, own = evaluation.metrics["split"], evaluation.probabilities[MODEL]
@@ -182,7 +179,7 @@ def _text_sections(
         for position in order[:SHOWN]:
             label, text = int(explained[position]), texts[position].text
             section.paragraph(_said(evaluation, splits, position, label, texts[position].place), "note")
-            explanation = reasons(text, label)
+            explanation = explain(model, preprocessing, text, label, skip)
             section.blocks.append(_coloured(explanation, _cut_at(preprocessing, text)))
         section.paragraph(
             f"Blue tokens speak for the {'explained label' if splits.multi_label else 'answer'}, orange ones against "
