@@ -136,34 +136,27 @@ def fit(
         The fitted skip, and the logits of the training texts, `(texts, classes)`.
     """
     multi_label = targets.ndim == 2
-    stride = -(-len(train) // MOST_TEXTS)
-    sample = np.arange(0, len(train), stride)
+    sample = np.arange(0, len(train), -(-len(train) // MOST_TEXTS))
     terms = _terms(train, sample, vocabulary_size)
     counts, outputs = _counts(train, sample, terms, vocabulary_size), indicators(targets[sample], classes)
     outputs = outputs[:, 1:] if classes == 2 and not multi_label else outputs
     tried = _counts(validation, np.arange(len(validation)), terms, vocabulary_size)
-    best, weights, strength = -1.0, (np.zeros(0), np.zeros(0)), 0.0
-    for candidate in STRENGTHS:
-        found = naive_bayes_outputs(counts, outputs, candidate)
-        share = temperature.share_right(_linear(tried, *found, multi_label), validation_targets, multi_label)
-        if share > best:  # of equal ones the most penalised
-            best, weights, strength = share, found, candidate
 
-    unseen = np.zeros((len(sample), classes))
+    def share_right(strength: float) -> float:
+        logits = _linear(tried, *naive_bayes_outputs(counts, outputs, strength), multi_label)
+        return temperature.share_right(logits, validation_targets, multi_label)
+
+    strength = max(STRENGTHS, key=share_right)  # of equal ones the most penalised
     fold = np.array([crc32(_ids(train, int(row)).tobytes()) % FOLDS for row in sample])  # equal texts stay together
-    for number in range(FOLDS):
-        own = fold == number
+    unseen = np.zeros((len(sample), classes))
+    for own in (fold == number for number in range(FOLDS)):
         if own.any() and not own.all():
-            found = naive_bayes_outputs(counts[~own], outputs[~own], strength)
-            unseen[own] = _linear(counts[own], *found, multi_label)
+            unseen[own] = _linear(counts[own], *naive_bayes_outputs(counts[~own], outputs[~own], strength), multi_label)
     divisor = temperature.fit(unseen, targets[sample], multi_label)
-    coefficients, intercept = _by_class(weights[0].T, multi_label), _by_class(weights[1][None], multi_label)[0]
-    skip = LinearSkip(
-        terms,
-        (coefficients / divisor).astype("float32"),
-        (intercept / divisor).astype("float32"),
-        vocabulary_size,
-    )
+    coefficients, intercept = naive_bayes_outputs(counts, outputs, strength)
+    weights = (_by_class(coefficients.T, multi_label) / divisor).astype("float32")
+    first = (_by_class(intercept[None], multi_label)[0] / divisor).astype("float32")
+    skip = LinearSkip(terms, weights, first, vocabulary_size)
     training = logits_of(skip, train)  # those outside the sample have not been seen either
     training[sample] = unseen / divisor
     return skip, training
