@@ -2,7 +2,7 @@
 
     python benchmarks/sentiment.py sst2-gru-two --data DIR --seeds 0 1 2      one row; see ROWS for the others
     python benchmarks/sentiment.py imdb --data DIR
-    python benchmarks/sentiment.py bucketing --data DIR         training speed with and without batches of equal length
+    python benchmarks/sentiment.py bucketing-imdb --data DIR    training speed with and without batches of equal length
     python benchmarks/sentiment.py table                        the table again, from the results
 
 DIR holds the files that `benchmarks/README.md` lists; the environment variable SEQAPPS_DATA can name it too.
@@ -45,6 +45,7 @@ ROWS = {
     },
     "imdb": ("imdb", IMDB),
 }
+BUCKETING = ("bucketing-sst2", "bucketing-imdb")
 SHA256 = {
     "sst2/train.tsv": "4173e60d2d6b6e64258540c1c92678f238e6d1249c6cd15aa26a3e4f8ee18899",
     "sst2/dev.tsv": "bbdb730c97f15f8b2c7e9de3154b4d185156d9cb4e3f47c2081630edb27b376a",
@@ -109,9 +110,10 @@ def largest_difference(run: Path, data: Path) -> float:
 
 
 def measure_bucketing(data: Path) -> dict:
-    """Texts per second of training on IMDB with batches of about equal length and with random ones, in turn."""
-    config = Config(bidirectional=True, batch_size=BATCH, embedding_start="random")
-    splits = sentiment_data.load(data / "imdb", config)
+    """Texts per second of training with batches of about equal length and with random ones, in turn."""
+    name, options = data.name, {"tokenizer": "whitespace"} if data.name == "sst2" else {}
+    config = Config(bidirectional=True, batch_size=BATCH, embedding_start="random", **options)
+    splits = sentiment_data.load(data, config)
     scaling = fitting.fitted(splits, config)
     training.set_seed(0)
     model = fitting.compiled_model(config, splits, scaling, None)
@@ -133,7 +135,7 @@ def measure_bucketing(data: Path) -> dict:
                     speeds[kind].append(STEPS * BATCH / (time.process_time() - began))
     ratio = statistics.median(fast / slow for fast, slow in zip(*speeds.values(), strict=True))
     return {
-        "command": "python benchmarks/sentiment.py bucketing",
+        "command": f"python benchmarks/sentiment.py bucketing-{name} --data DIR",
         "texts_per_second": {kind: statistics.median(each) for kind, each in speeds.items()},
         "ratio": ratio,
         "padding": padding,
@@ -178,14 +180,16 @@ def table() -> str:
     for row in ROWS:
         if row in results:
             lines += row_lines(row, results[row])
-    if "bucketing" in results:
-        result = results["bucketing"]
+    for row in BUCKETING:
+        if row not in results:
+            continue
+        result = results[row]
         speed, padding = result["texts_per_second"], result["padding"]
-        lines += ["## bucketing", "", f"`{result['command']}`", ""]
-        told = [f"{speed[kind]:.0f} in {kind} ones ({padding[kind]:.0%} padding)" for kind in ("bucketed", "random")]
+        lines += [f"## {row}", "", f"`{result['command']}`", ""]
+        told = [f"{speed[kind]:.0f} in {kind} batches ({padding[kind]:.0%} padding)" for kind in speed]
         lines += [
-            f"Training on IMDB (GRU, 64 units, two directions, batches of {BATCH}): texts per second of processor "
-            f"time, in turn: {told[0]}, {told[1]}; median ratio {result['ratio']:.2f}.",
+            f"Training (GRU, 64 units, two directions, batches of {BATCH}): texts per second of processor time, in "
+            f"turn: {told[0]}, {told[1]}; median ratio {result['ratio']:.2f}.",
             "",
         ]
     return "\n".join(lines)
@@ -193,7 +197,7 @@ def table() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", choices=[*ROWS, "bucketing", "table"])
+    parser.add_argument("row", choices=[*ROWS, *BUCKETING, "table"])
     parser.add_argument("--data", type=Path, default=os.environ.get("SEQAPPS_DATA"), metavar="DIR")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     words = parser.parse_args()
@@ -201,8 +205,8 @@ def main() -> None:
         if words.data is None:
             parser.error("--data DIR or SEQAPPS_DATA is needed")
         data = words.data / "sentiment" if (words.data / "sentiment").is_dir() else words.data
-        if words.row == "bucketing":
-            training_runs.write_result("bucketing", measure_bucketing(data))
+        if words.row in BUCKETING:
+            training_runs.write_result(words.row, measure_bucketing(data / words.row.removeprefix("bucketing-")))
         else:
             name, options = ROWS[words.row]
             told = f"python apps/sentiment.py train DIR/{name} RUN {options}"
