@@ -189,8 +189,9 @@ class Served:
 
         What a part warns of, it warns of in all texts up to its end.
         """
+        typed = isinstance(data, io.TextIOBase) and data.isatty()  # then every line waits for its answer
         count, warnings = 0, Counter[str]()
-        for texts in batches.chunks(_texts_of(data, self.config), TEXTS_AT_ONCE):
+        for texts in batches.chunks(_texts_of(data, self.config), 1 if typed else TEXTS_AT_ONCE):
             answer = self._classify(texts)
             count += len(texts)
             warnings.update(warning.decode() for warning in answer["warning"])

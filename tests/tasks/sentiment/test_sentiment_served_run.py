@@ -99,6 +99,16 @@ def test_parts_are_answered_as_they_come(monkeypatch, run, expected):
     assert last.attrs == expected.attrs  # of all texts
 
 
+def test_what_is_typed_is_answered_line_by_line(run):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    lines = ["splendid", "boring"]
+    parts = run.predict_parts(Terminal("\n".join(lines) + "\n"))
+    assert [part["text"].tolist() for part in parts] == [[line] for line in lines]
+
+
 def test_without_anything_to_say_there_is_no_warning(run):
     assert run.predict(["splendid"]).attrs["warning"] == ""
 
