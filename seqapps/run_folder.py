@@ -96,8 +96,10 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
         if not holds_run:
             raise FileNotFoundError(f"There is no run to resume in {str(folder)!r}. Leave out --resume.")
         _check_same_options(folder, read_json(config_file), options)
+        for own in (folder, *folder.glob("refits/*")):
+            _delete(_unfinished(own))
         # A kill while the model is exported leaves a version that was never verified.
-        _delete([*_unfinished(folder), *folder.glob("**/export/.unfinished-*")])
+        _delete([*folder.glob("**/export/.unfinished-*")])
         return folder
     if holds_run and not overwrite:
         raise ValueError(f"{str(folder)!r} holds a run. Pass --resume to go on with it or --overwrite to replace it.")

@@ -216,6 +216,17 @@ def test_what_a_killed_process_left_is_no_hindrance(tmp_path):
         (tmp_path / "export" / ".unfinished-2" / "saved_model.pb").write_text("hal")
 
 
+def test_what_a_killed_refit_left_is_deleted_on_resume(tmp_path):
+    new_run(tmp_path)
+    refits = [tmp_path / "refits" / name for name in ("000", "001")]
+    for own in refits:
+        own.mkdir(parents=True)
+        for name in ("model.keras", ".4711-model.keras", ".4711-initial.weights.h5"):
+            (own / name).write_text("hal")
+    new_run(tmp_path, resume=True)
+    assert sorted(contents(tmp_path)) == ["config.json", "refits/000/model.keras", "refits/001/model.keras"]
+
+
 @pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
 def test_a_file_is_no_folder(tmp_path, how):
     path = tmp_path / "a"

@@ -250,17 +250,22 @@ def _grids(stamps: pd.Index, edges: np.ndarray, ids: tuple[str, ...], frequency:
 
 
 def _static(frame: pd.DataFrame, columns: tuple[str, ...], edges: np.ndarray, names: tuple[str, ...], source: str):
-    """The static columns of every series; rows that leave one empty, such as those to come, take that of the others."""
+    """The static columns of every series; rows that leave one empty, such as those to come, take that of the others.
+
+    In a column of nothing but numbers 7 and 7.0 are one value: pandas writes the second beside an empty cell.
+    """
     series = np.repeat(np.arange(len(names)), np.diff(edges))
     static = np.full((len(names), len(columns)), "", dtype=object)
     for position, column in enumerate(columns):
-        by_series = frame[column].groupby(series)
-        several = np.flatnonzero(by_series.nunique().to_numpy() > 1)
+        texts = frame[column]
+        numbers = texts.map(_number, na_action="ignore")
+        compared = numbers if numbers.count() == texts.count() else texts
+        several = np.flatnonzero(compared.groupby(series).nunique().to_numpy() > 1)
         if several.size:
             raise ValueError(
                 f"{source}, column {column!r}: a static column must hold one value per series. Received: more than "
                 f"one for series {names[several[0]]!r}. Name it in past_columns or future_columns."
             )
-        first = by_series.first()
+        first = texts.groupby(series).first()
         static[:, position] = first.where(first.notna(), "")
     return static

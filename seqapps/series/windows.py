@@ -1,5 +1,6 @@
 """Windows of series as batches: inputs and future, in an order that a resumed run repeats."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,15 @@ class Origins:
 
     def __getitem__(self, which: Any) -> "Origins":
         return Origins(self.rows[which], self.firsts[which], self.series[which])
+
+
+def joined(parts: Sequence[Origins]) -> Origins:
+    """Origins one after the other."""
+    return Origins(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.firsts for part in parts]),
+        np.concatenate([part.series for part in parts]),
+    )
 
 
 def origins(start: int, stop: int, earliest: int, horizon: int) -> np.ndarray:

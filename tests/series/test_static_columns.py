@@ -67,6 +67,40 @@ def test_rows_that_leave_it_empty_take_the_value_of_the_others(empty):
     np.testing.assert_array_equal(panel.numbers(("size",)), [[3], [np.nan]])
 
 
+def parts_of(*kinds):
+    """CSVs that follow each other in time, with one kind each for the only series; an empty one stands beside it."""
+    starts = range(1, 2 * len(kinds), 2)
+    return [
+        StringIO(f"unique_id,ds,y,kind\na,{start},5,{kind}\na,{start + 1},6,\n")
+        for start, kind in zip(starts, kinds, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kinds", [("7.0", "7"), ("7", "7.0"), ("1e3", "1000"), ("-0.50", "-.5")])
+def test_one_number_written_in_two_ways_is_one_value(kinds):
+    panel, _ = read_panel(parts_of(*kinds), Roles(static=("kind",)))
+    assert panel.static.tolist() == [[kinds[0]]]
+    np.testing.assert_array_equal(panel.numbers(("kind",)), [[float(kinds[1])]])
+
+
+@pytest.mark.parametrize("kinds", [("7.0", "7.5"), ("A7", "a7")])
+def test_two_values_of_one_series_are_refused(kinds):
+    with refusal(
+        "the stream with the stream, column 'kind': a static column must hold one value per series. "
+        "Received: more than one for series 'a'. Name it in past_columns or future_columns."
+    ):
+        read_panel(parts_of(*kinds), Roles(static=("kind",)))
+
+
+def test_texts_are_compared_as_they_are_written_where_one_is_no_number():
+    table = pd.concat([frame_of("7", "A7"), frame_of("7.0", "A7").assign(ds=lambda rows: rows["ds"] + DAYS.freq * 3)])
+    with refusal(
+        "the DataFrame, column 'kind': a static column must hold one value per series. "
+        "Received: more than one for series 'a'. Name it in past_columns or future_columns."
+    ):
+        panel_of(table)
+
+
 def test_columns_come_in_the_order_that_is_asked_for():
     table = frame_of("x", "z").assign(size=lambda rows: rows["kind"].map({"x": 3, "z": 7}))
     panel = panel_of(table, ("size", "kind"))

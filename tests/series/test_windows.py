@@ -105,6 +105,13 @@ def test_batches_hold_what_belongs_to_each_window():
     np.testing.assert_array_equal(future[..., 0], [[5, 6, 7], [1003, 1004, 1005]])
 
 
+def test_origins_are_joined_one_after_the_other():
+    whole = windows.Origins(np.array([5, 43, 44]), np.array([0, 40, 40]), np.array([0, 1, 1]))
+    joined = windows.joined([whole[:1], whole[1:1], whole[1:]])
+    for name in ("rows", "firsts", "series"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+
+
 # --- the order of training ---
 
 

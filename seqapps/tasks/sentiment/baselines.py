@@ -147,7 +147,7 @@ def fit(splits: Splits, option: str) -> Baselines:
     }
     if option == "full":
         linear[CHARACTERS] = _fit_linear("char_wb", 5, False, train, validation, splits)
-    return Baselines(_indicators(train[1], splits).mean(axis=0), linear)
+    return Baselines(temperature.indicators(train[1], len(splits.classes)).mean(axis=0), linear)
 
 
 def weighted(counts: sparse.csr_matrix, idf: np.ndarray | None) -> sparse.csr_matrix:
@@ -175,11 +175,6 @@ def _stride(splits: Splits, split: str) -> int:
     return -(-splits.count(split) // MOST_TEXTS)
 
 
-def _indicators(targets: np.ndarray, splits: Splits) -> np.ndarray:
-    """`(texts, classes)` of 0 and 1."""
-    return targets if splits.multi_label else np.eye(len(splits.classes))[targets]
-
-
 def _counter(analyzer: str, longest: int, binary: bool, **options: Any) -> CountVectorizer:
     shortest = 2 if analyzer == "char_wb" else 1
     pattern = {"token_pattern": WORDS} if analyzer == "word" else {}
@@ -204,9 +199,7 @@ def _fit_linear(
     counts = counter.fit_transform(train[0]).astype("float64")
     terms, tried = tuple(counter.get_feature_names_out()), counter.transform(validation[0])
     idf = None if naive_bayes else TfidfTransformer().fit(counts).idf_
-    outputs = _indicators(train[1], splits)
-    if not splits.multi_label and len(splits.classes) == 2:
-        outputs = outputs[:, 1:]
+    outputs = temperature.outputs_of(train[1], len(splits.classes))
     features = weighted(counts, idf)
     solve = naive_bayes_outputs if naive_bayes else _outputs
     candidates = (  # no list: with many terms and classes two of them fill the memory already

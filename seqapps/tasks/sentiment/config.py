@@ -56,6 +56,8 @@ class Config(TaskConfig):
         if self.label_separator is not None and self.class_weights != "none":
             advice = "A text with several labels has no one class to be weighed by."
             checks.fail("class_weights", "'none' with a label_separator", self.class_weights, advice)
+        if self.linear_skip != "none" and self.class_weights != "none":
+            checks.fail("class_weights", "'none' with a linear_skip", self.class_weights, "The skip weighs no text.")
         if self.tokenizer == "byte_pair":
             advice = f"The {len(SPECIAL_TOKENS)} reserved ids and the {BYTES} bytes need a place."
             checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)

@@ -15,9 +15,9 @@ from seqapps.text import pieces
 from seqapps.text.kinds import UNKNOWN
 
 INTERVALS, NODES = 16, 4  # of the path at first, and points in each of them
-TOLERANCE = 2e-5  # by which an interval may miss what the logit gains along it
+TOLERANCE = 2e-5  # by which an interval may miss what the logit gains along it; of the logit, where it is above 1
 HALVINGS = 12  # of an interval, at most: a maximum over steps has kinks, which no number of points sees well
-AT_ONCE = 64  # points of the path in memory
+AT_ONCE = 64  # points of the path that go through the model together
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,14 @@ def _mean_gradient(model: keras.Model, vectors: tf.Tensor, label: int) -> tf.Ten
     mean = tf.zeros_like(vectors[0])
     for halving in range(HALVINGS + 1):
         points = (starts[:, None] + width * (nodes + 1) / 2).ravel()
-        some = [points[start : start + AT_ONCE] for start in range(0, len(points), AT_ONCE)]
-        slopes = tf.concat([gradients(_scaled(vectors, each), label) for each in some], axis=0)
+        slopes = _in_parts(lambda some: gradients(_scaled(vectors, some), label), points)
         slopes = tf.reshape(slopes, [len(starts), NODES, *mean.shape])
         parts = tf.einsum("n,intd->itd", tf.constant(width * weights / 2, tf.float32), slopes)
-        ends = logits(_scaled(vectors, np.concatenate([starts, starts + width])), label).numpy()
+        points = np.concatenate([starts, starts + width])
+        ends = _in_parts(lambda some: logits(_scaled(vectors, some), label), points).numpy()
         gained = ends[len(starts) :] - ends[: len(starts)]
         missed = np.abs(tf.reduce_sum(parts * vectors, axis=[1, 2]).numpy() - gained)
-        settled = (missed <= TOLERANCE) | (halving == HALVINGS)
+        settled = (missed <= TOLERANCE * max(1, np.abs(ends).max())) | (halving == HALVINGS)
         mean += tf.reduce_sum(tf.boolean_mask(parts, settled), axis=0)
         if settled.all():
             break
@@ -110,6 +110,10 @@ def _compiled(model: keras.Model) -> tuple[Callable, Callable]:
         return tape.gradient(logit, path)
 
     return logits, gradients
+
+
+def _in_parts(function: Callable[[np.ndarray], tf.Tensor], points: np.ndarray) -> tf.Tensor:
+    return tf.concat([function(points[start : start + AT_ONCE]) for start in range(0, len(points), AT_ONCE)], axis=0)
 
 
 def _scaled(vectors: tf.Tensor, points: np.ndarray) -> tf.Tensor:

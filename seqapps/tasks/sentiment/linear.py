@@ -12,12 +12,12 @@ from scipy import sparse
 from seqapps import run_folder
 from seqapps.tasks.sentiment import temperature
 from seqapps.tasks.sentiment.baselines import naive_bayes_outputs
-from seqapps.tasks.sentiment.evaluation.scores import indicators
+from seqapps.tasks.sentiment.data import Splits
 from seqapps.text.batches import Encoded
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # C of logistic regression: higher is weaker
 FOLDS = 5
-MOST_TEXTS = 200_000  # that it is fitted on
+MOST_TEXTS = 50_000  # that it is fitted on: all terms of all of them are held in memory
 MOST_TERMS = 1_000_000
 FEWEST_TEXTS = 2  # that a term must occur in
 
@@ -136,15 +136,15 @@ def fit(
         The fitted skip, and the logits of the training texts, `(texts, classes)`.
     """
     multi_label = targets.ndim == 2
-    sample = np.arange(0, len(train), -(-len(train) // MOST_TEXTS))
+    sample = _sample(len(train))
     terms = _terms(train, sample, vocabulary_size)
-    counts, outputs = _counts(train, sample, terms, vocabulary_size), indicators(targets[sample], classes)
-    outputs = outputs[:, 1:] if classes == 2 and not multi_label else outputs
-    tried = _counts(validation, np.arange(len(validation)), terms, vocabulary_size)
+    counts, outputs = _counts(train, sample, terms, vocabulary_size), temperature.outputs_of(targets[sample], classes)
+    judged = _sample(len(validation))
+    tried = _counts(validation, judged, terms, vocabulary_size)
 
     def share_right(strength: float) -> float:
         logits = _linear(tried, *naive_bayes_outputs(counts, outputs, strength), multi_label)
-        return temperature.share_right(logits, validation_targets, multi_label)
+        return temperature.share_right(logits, validation_targets[judged], multi_label)
 
     strength = max(STRENGTHS, key=share_right)  # of equal ones the most penalised
     fold = np.array([crc32(_ids(train, int(row)).tobytes()) % FOLDS for row in sample])  # equal texts stay together
@@ -160,6 +160,18 @@ def fit(
     training = logits_of(skip, train)  # those outside the sample have not been seen either
     training[sample] = unseen / divisor
     return skip, training
+
+
+def sample_note(splits: Splits) -> str:
+    """A sentence on a training part of which the skip sees only a sample, empty where it sees all."""
+    count = splits.count("train")
+    seen = len(_sample(count))
+    return f"The linear skip was fitted on {seen} of {count} training texts, spread evenly over them." * (seen < count)
+
+
+def _sample(count: int) -> np.ndarray:
+    """Positions of texts that are spread evenly over all."""
+    return np.arange(0, count, -(-count // MOST_TEXTS))
 
 
 def _linear(

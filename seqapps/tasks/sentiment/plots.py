@@ -15,11 +15,13 @@ from seqapps.tasks.sentiment import temperature
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.evaluation import LOWER_IS_BETTER, METRICS, MODEL, Evaluation
-from seqapps.tasks.sentiment.evaluation.scores import answered, indicators, losses
+from seqapps.tasks.sentiment.evaluation.scores import answered, losses
 from seqapps.tasks.sentiment.explain import Explanation, explain
 from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
+from seqapps.tasks.sentiment.temperature import indicators
 
+SKIP_TOLD = ", and what the linear skip says of a token and its pairs"
 SHOWN = 8  # texts of a kind
 LONGEST_SHOWN = 120  # tokens of a text
 CONTEXT = 5  # tokens beside a strong one of a longer text
@@ -158,7 +160,7 @@ def _text_sections(
     splits: Splits,
     model: keras.Model,
     preprocessing: Preprocessing,
-    skip: LinearSkip | None = None,
+    skip: LinearSkip | None,
 ) -> list[report.Section]:
     """The most wrong and the least certain texts, each token coloured by what it says."""
     split, own = evaluation.metrics["split"], evaluation.probabilities[MODEL]
@@ -183,9 +185,9 @@ def _text_sections(
             section.blocks.append(_coloured(explanation, _cut_at(preprocessing, text)))
         section.paragraph(
             f"Blue tokens speak for the {'explained label' if splits.multi_label else 'answer'}, orange ones against "
-            "it: integrated gradients of its logit. Tokens in brackets are not in the vocabulary. Of a long text the "
-            f"strongest tokens are shown with their neighbours; {LEFT_OUT} stands for what is left out here, {CUT} for "
-            "what the model did not read.",
+            f"it: integrated gradients of its logit{SKIP_TOLD if skip else ''}. Tokens in brackets are not in the "
+            "vocabulary. Of a long text the strongest tokens are shown with their neighbours; "
+            f"{LEFT_OUT} stands for what is left out here, {CUT} for what the model did not read.",
             "note",
         )
         sections.append(section)

@@ -164,7 +164,7 @@ class Served:
         parts = [self._classify(texts[start : start + TEXTS_AT_ONCE]) for start in range(0, len(texts), TEXTS_AT_ONCE)]
         return np.concatenate([part["logits"] for part in parts]).astype("float64")
 
-    def _classify(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    def _classify(self, texts: Sequence[str | bytes]) -> dict[str, np.ndarray]:
         answer = self._loaded.classify(text=tf.constant(list(texts), tf.string))
         return {name: value.numpy() for name, value in answer.items()}
 
@@ -192,10 +192,11 @@ class Served:
         typed = isinstance(data, io.TextIOBase) and data.isatty()  # then every line waits for its answer
         count, warnings = 0, Counter[str]()
         for texts in batches.chunks(_texts_of(data, self.config), 1 if typed else TEXTS_AT_ONCE):
-            answer = self._classify(texts)
+            raw = [text.encode("utf-8", "surrogateescape") for text in texts]  # what a stream had of invalid bytes
+            answer = self._classify(raw)
             count += len(texts)
             warnings.update(warning.decode() for warning in answer["warning"])
-            frame = self._answers(texts, tf.constant(answer["logits"]))
+            frame = self._answers([each.decode("utf-8", "replace") for each in raw], tf.constant(answer["logits"]))
             frame.attrs["warning"] = " ".join(
                 f"{times} of {count} texts: {said}" for said, times in warnings.items() if said
             )

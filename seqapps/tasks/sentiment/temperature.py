@@ -36,6 +36,17 @@ def probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
     return expit(logits) if multi_label else softmax(logits, axis=1)
 
 
+def indicators(targets: np.ndarray, classes: int) -> np.ndarray:
+    """`(texts,)` classes or `(texts, classes)` of 0 and 1 → `(texts, classes)` of 0 and 1."""
+    return (targets if targets.ndim == 2 else np.eye(classes)[targets]).astype(int)
+
+
+def outputs_of(targets: np.ndarray, classes: int) -> np.ndarray:
+    """What a linear classifier learns: `indicators`, of two exclusive classes only the second."""
+    indicated = indicators(targets, classes)
+    return indicated[:, 1:] if classes == 2 and targets.ndim == 1 else indicated
+
+
 def losses(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> np.ndarray:
     """Log loss of every text in nats; with `multi_label` the mean over classes. Lower is better."""
     if multi_label:

@@ -91,8 +91,8 @@ def text_rows(stream: TextIO | Iterable[str]) -> Iterator[Row]:
     """One text per line, read as it comes, as `predict -` does with standard input; an empty line is an empty text.
 
     Args:
-        stream: A text stream, which is read as UTF-8 whatever the machine's encoding, with U+FFFD in place of invalid
-            bytes; or lines of text.
+        stream: A text stream, which is read as UTF-8 whatever the machine's encoding; or lines of text. Invalid bytes
+            of a stream stand as lone surrogates (PEP 383): encoded with `surrogateescape` they are themselves again.
 
     Raises:
         ValueError: If a line of text holds half of a surrogate pair.
@@ -105,8 +105,9 @@ def text_rows(stream: TextIO | Iterable[str]) -> Iterator[Row]:
     name = getattr(stream, "name", None)
     name = Path(name.strip("<>")).name if isinstance(name, str) else "the stream"
     raw: Iterable[bytes] | None = getattr(stream, "buffer", None)
-    lines = stream if raw is None else (line.decode("utf-8", errors="replace") for line in raw)
+    lines = stream if raw is None else (line.decode("utf-8", errors="surrogateescape") for line in raw)
     for number, line in enumerate(lines, start=1):
         text = line.removesuffix("\n").removesuffix("\r")
         place = f"{name}, line {number}"
-        yield Row(check_unicode(text.removeprefix(MARK) if number == 1 else text, place), None, place)
+        text = text.removeprefix(MARK) if number == 1 else text
+        yield Row(text if raw is not None else check_unicode(text, place), None, place)

@@ -141,6 +141,31 @@ def test_how_many_windows_are_held_at_once_never_changes_a_forecast(monkeypatch,
     np.testing.assert_allclose(z_forecasts(simple, values, origins, scaling)[baselines.RIDGE], expected, atol=1e-6)
 
 
+# --- short histories ---
+
+
+def test_what_a_history_lacks_of_a_season_is_its_last_value():
+    values = np.concatenate([100 + np.arange(11.0), np.arange(11.0)])[:, None]
+    frame = pd.DataFrame({"unique_id": np.repeat(["a", "b"], 11), "ds": [*range(11)] * 2, "y": values[:, 0]})
+    panel = data.read(frame, Config())
+    at = windows.Origins(np.array([3, 14, 16, 18, 11]), np.array([0, 11, 11, 11, 11]), np.array([0, 1, 1, 1, 1]))
+    forecast = baselines._repeat_season(values, panel, at, horizon=9, season=SEASON)
+    np.testing.assert_array_equal(
+        forecast[..., 0],
+        [
+            [102, 102, 102, 102, 100, 101, 102, 102, 102],
+            [2, 2, 2, 2, 0, 1, 2, 2, 2],
+            [4, 4, 0, 1, 2, 3, 4, 4, 4],
+            [0, 1, 2, 3, 4, 5, 6, 0, 1],
+            [0] * 9,  # nothing was observed yet
+        ],
+    )
+    holed = values.copy()
+    holed[13] = np.nan
+    forecast = baselines._repeat_season(holed, panel, at[1:2], horizon=5, season=SEASON)
+    np.testing.assert_array_equal(forecast[0, :, 0], [1, 1, 1, 1, 0])
+
+
 # --- gaps ---
 
 

@@ -131,6 +131,22 @@ def test_series_that_are_all_too_short_are_refused_with_what_is_needed():
     assert [origins_of(least, part) for part in data.SPLITS] == [[[1], []], [[6], []], [[11], [2]]]
 
 
+def test_whole_series_that_are_all_too_short_are_refused_with_what_is_needed():
+    config = Config(window=24, horizon=6)
+    with refusal(
+        "The longest series has 6 steps; one example needs horizon = 6 and a step before. "
+        "Shorten window or horizon, or supply more data."
+    ):
+        data.load_whole(table(6, 5), config)
+    assert origins_of(data.load_whole(table(7, 5), config), "all") == [[1], []]
+    with refusal(
+        "The series has 29 steps; one example needs window + horizon = 24 + 6 = 30. "
+        "Shorten window or horizon, or supply more data."
+    ):
+        data.load_whole(table(29), config)
+    assert origins_of(data.load_whole(table(30), config), "all") == [[24]]
+
+
 def test_missing_covariates_are_notes():
     frame = table(40, 30).assign(wind=1.0, price=2.0, town="Ulm", area=7.0)
     frame.loc[[3, 5], "wind"], frame.loc[[7], "price"] = np.nan, np.nan

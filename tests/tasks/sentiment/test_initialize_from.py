@@ -72,6 +72,18 @@ def test_the_weights_are_those_of_the_run(folder, other_texts, like):
     assert model.optimizer.iterations.numpy() == 0
 
 
+def test_the_file_of_vectors_that_the_run_began_with_is_not_read_again(folder, other_texts, like, tmp_path):
+    shutil.copytree(folder, tmp_path / "run")
+    config = run_folder.read_json(tmp_path / "run" / "config.json") | {
+        "embeddings": "gone.txt",
+        "embedding_start": None,
+    }
+    run_folder.write_json(tmp_path / "run" / "config.json", config)
+    again = like(initialize_from=str(tmp_path / "run"), embeddings="gone.txt")
+    splits = data.load(other_texts, again)
+    assert fitting.start_vectors(again, splits, fitting.fitted(splits, again)) == (again, None, "")
+
+
 def test_the_config_of_the_run_may_be_used_again_and_its_vectors_kept_as_they_are(folder, other_texts):
     options = run_folder.read_json(folder / "config.json")
     assert (options.pop("task"), options["embedding_start"]) == ("sentiment", "log_odds")

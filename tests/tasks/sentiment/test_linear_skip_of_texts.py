@@ -1,5 +1,6 @@
 """The linear classifier beside the network: equal in the graph and outside, and fair to the texts it is fitted on."""
 
+import shutil
 from itertools import pairwise
 
 import keras
@@ -7,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from refusals import refusal
 from scipy import sparse
 
 import seqapps
-from seqapps import export
+from seqapps import export, run_folder
 from seqapps.config import CELL_NAMES
 from seqapps.tasks import sentiment
+from seqapps.tasks.sentiment import data as sentiment_data
 from seqapps.tasks.sentiment import linear
 from seqapps.tasks.sentiment.baselines import naive_bayes_outputs
 from seqapps.tasks.sentiment.config import Config
@@ -196,7 +199,53 @@ def test_served_rows_do_not_disturb_each_other(run):
         np.testing.assert_allclose(alone, expected, atol=1e-6)
 
 
-def test_a_resumed_run_takes_the_skip_that_it_stored(run, tmp_path):
-    stored = (run / "linear_skip.npz").read_bytes()
-    sentiment.train(sentiment.Config(**SMALL), negations(), run, resume=True)
-    assert (run / "linear_skip.npz").read_bytes() == stored
+def test_a_resumed_run_takes_the_skip_that_it_stored_and_ends_alike(run, tmp_path, monkeypatch):
+    """As if it had been killed before its first epoch was over."""
+    again = tmp_path / "again"
+    shutil.copytree(run, again)
+    for name in ("metrics.json", "model.keras", "checkpoints", "export"):
+        path = again / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    monkeypatch.setattr(linear, "fit", lambda *_: pytest.fail("fitted again"))
+    sentiment.train(sentiment.Config(**SMALL), negations(), again, resume=True)
+    assert run_folder.read_json(again / "metrics.json") == run_folder.read_json(run / "metrics.json")
+
+
+def test_of_many_texts_a_sample_is_fitted_and_told(monkeypatch):
+    monkeypatch.setattr(linear, "MOST_TEXTS", 50)
+    generator = np.random.default_rng(4)
+    classes = generator.integers(0, 2, 120).astype("int32")
+    rows = [[4 + label, *generator.integers(6, SIZE, 5).tolist()] for label in classes]
+    skip, training = linear.fit(encoded(rows), classes, encoded(rows), classes, 2, SIZE)
+    assert (training.argmax(axis=1) == classes).all()
+    np.testing.assert_array_equal(training[1:3], linear.logits_of(skip, encoded(rows[1:3])))  # unseen, as new ones
+    splits = sentiment_data.load(negations(), Config(test_fraction=0.2))
+    assert linear.sample_note(splits) == (
+        "The linear skip was fitted on 38 of 112 training texts, spread evenly over them."
+    )
+    monkeypatch.setattr(linear, "MOST_TEXTS", 112)
+    assert linear.sample_note(splits) == ""
+
+
+def test_it_is_told_in_the_model_card_and_the_report(run):
+    assert "beside logistic regression weighted by naive Bayes" in (run / "README.md").read_text()
+    assert "what the linear skip says of a token and its pairs" in (run / "report.html").read_text()
+
+
+def test_class_weights_beside_a_skip_are_refused():
+    message = (
+        "`class_weights` must be 'none' with a linear_skip. Received: class_weights='balanced'. "
+        "The skip weighs no text."
+    )
+    with refusal(message):
+        Config(linear_skip="naive_bayes", class_weights="balanced")
+
+
+def test_a_run_goes_on_with_a_skip_only_if_it_had_one(run, tmp_path):
+    message = (
+        f"`linear_skip` must be 'naive_bayes' with this `initialize_from`. Received: linear_skip='none'. "
+        f"The run {str(run)!r} goes on with its own linear skip."
+    )
+    options = SMALL | {"linear_skip": "none", "initialize_from": str(run)}
+    with refusal(message):
+        sentiment.train(sentiment.Config(**options), negations(), tmp_path / "other")

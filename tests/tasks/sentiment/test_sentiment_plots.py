@@ -118,7 +118,7 @@ def made():
 
 
 def test_of_several_labels_the_one_that_is_most_wrong_is_explained(made):
-    wrong, doubtful = plots._text_sections(*evaluated(SEVERAL, separator=";"), *made(";"))
+    wrong, doubtful = plots._text_sections(*evaluated(SEVERAL, separator=";"), *made(";"), None)
     said = [block for block in wrong.blocks if block.startswith('<p class="note">')]
     # The loss of "d" is 9 nats for every label; that of "b" is largest for "good", which it was not said to have.
     assert said[:2] == [
@@ -135,7 +135,7 @@ def test_of_several_labels_the_one_that_is_most_wrong_is_explained(made):
 
 def test_of_one_label_the_answer_is_explained(made):
     rows = [("a b c d e", (3, 0, 0), "good"), ("b", (2, 0, 0), "bad")]
-    wrong, _ = plots._text_sections(*evaluated(rows), *made(None))
+    wrong, _ = plots._text_sections(*evaluated(rows), *made(None), None)
     assert wrong.blocks[0] == '<p class="note">bad (91%), in truth good, row 0</p>'
     assert re.sub(r"<.*?>", "", wrong.blocks[1]) == "a b ‖ d [e]"  # the middle was not read
     assert re.sub(r"<.*?>", "", wrong.blocks[3]) == "b"

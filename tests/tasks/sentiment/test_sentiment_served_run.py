@@ -192,8 +192,10 @@ def test_the_command_predicts_from_standard_input(capfd, monkeypatch, folder, ex
 
 def test_bytes_of_standard_input_that_are_no_utf_8_cost_no_answer(capfd, monkeypatch, folder):
     monkeypatch.setattr("sys.stdin", standard_input(b"good\ncaf\xe9\nsplendid\n"))
-    out, _ = predicted(capfd, folder, "-", "--format", "jsonl")
+    out, err = predicted(capfd, folder, "-", "--format", "jsonl")
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "caf\ufffd", "splendid"]
+    assert "1 of 3 texts: " in err
+    assert "Bytes that are not UTF-8 were replaced." in err
 
 
 def test_bytes_of_a_file_that_are_no_utf_8_are_an_error_with_their_line(capfd, folder, tmp_path):

@@ -152,7 +152,10 @@ def _before(filled: np.ndarray, at: windows.Origins) -> np.ndarray:
 
 
 def _repeat_season(scaled: np.ndarray, panel: Panel, at: windows.Origins, horizon: int, season: int) -> np.ndarray:
-    """The last season again and again; a gap in it takes the value of the season before."""
+    """The last season again and again; a gap in it takes the value of the season before.
+
+    Where a history is too short for a season, its last value stands for what it lacks.
+    """
     filled = scaled.copy()
     for first, after in zip(panel.starts[:-1], panel.starts[1:], strict=True):
         for start in range(first + season, after, season):
@@ -161,4 +164,5 @@ def _repeat_season(scaled: np.ndarray, panel: Panel, at: windows.Origins, horizo
             block[:] = np.where(np.isnan(block), before, block)
     filled = _filled(filled, panel)
     rows = at.rows[:, None] - season + np.arange(horizon) % season
-    return filled[np.maximum(rows, at.firsts[:, None])]
+    inside = rows >= at.firsts[:, None]
+    return np.where(inside[..., None], filled[np.maximum(rows, 0)], _before(filled, at)[:, None])

@@ -31,10 +31,7 @@ class Errors:
 
     def and_also(self, more: "Errors") -> "Errors":
         """These errors and others."""
-        rows, firsts, series = (
-            np.concatenate([getattr(each.at, name) for each in (self, more)]) for name in ("rows", "firsts", "series")
-        )
-        return Errors(windows.Origins(rows, firsts, series), np.concatenate([self.values, more.values]))
+        return Errors(windows.joined([self.at, more.at]), np.concatenate([self.values, more.values]))
 
 
 def offsets(validation: Errors, train: Errors | None, series: int, levels: Sequence[float]) -> np.ndarray:

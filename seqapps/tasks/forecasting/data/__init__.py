@@ -52,15 +52,17 @@ def load_whole(data: str | Path | pd.DataFrame, config: Config) -> Splits:
         config: A run's resolved options.
 
     Raises:
-        ValueError: If the data cannot be used, or are shorter than one window and horizon.
+        ValueError: If the data cannot be used, or are too short for one example.
     """
     panel = read(data, config)
     window, horizon = config.steps
     cuts = np.repeat(panel.starts[1:, None], 3, axis=1)
     splits = Splits(panel, cuts, window, horizon, config.season_length or 1, ())
     if not len(splits.origins("all")):
+        many = len(panel.ids) > 1
         raise ValueError(
-            f"The series has {panel.lengths().max()} steps; {notes.need_of_one(splits)}. "
+            f"The {'longest ' if many else ''}series has {panel.lengths().max()} steps; "
+            f"{notes.need_of_one(splits, padded=many)}. "
             "Shorten window or horizon, or supply more data."
         )
     return splits

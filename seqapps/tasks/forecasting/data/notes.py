@@ -14,9 +14,11 @@ def few(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (" …" if len(names) > MOST_NAMES else "")
 
 
-def need_of_one(splits: Splits) -> str:
-    """The steps of one example, as messages say them."""
+def need_of_one(splits: Splits, padded: bool = False) -> str:
+    """The steps of one example, as messages say them; a window that may be padded needs a single one."""
     window, horizon = splits.window, splits.horizon
+    if padded:
+        return f"one example needs horizon = {horizon} and a step before"
     return f"one example needs window + horizon = {window} + {horizon} = {window + horizon}"
 
 
@@ -40,9 +42,8 @@ def check_parts(splits: Splits, other_rule: bool) -> None:
     for split in SPLITS:
         start, stop = splits.rows(split)
         if not len(splits.origins(split)):
-            alone = split == "train" and not many  # among many series a window may be padded
-            what = need_of_one(splits) if alone else f"one example needs horizon = {splits.horizon}"
-            what += " and a step before" if split == "train" and many else ""
+            whole = need_of_one(splits, padded=bool(many))
+            what = whole if split == "train" else f"one example needs horizon = {splits.horizon}"
             raise ValueError(
                 f"The {many}{split} part has {(stop - start).max()} steps; {what}. "
                 f"Shorten window or horizon, {_other_split(splits, other_rule)}, or supply more data."

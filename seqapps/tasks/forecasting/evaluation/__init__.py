@@ -33,7 +33,6 @@ __all__ = [
     "METRICS", "MODEL", "Answers", "Calibration", "Evaluation", "answer", "calibrate", "evaluate", "joined",
     "lag_check", "names_of", "prediction_table", "score", "verdict",
 ]  # fmt: skip
-ORIGIN_PARTS = ("rows", "firsts", "series")
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,9 @@ def joined(parts: list[Answers]) -> Answers:
             method: np.concatenate([getattr(part, name)[method] for part in parts]) for method in parts[0].forecasts
         }
 
-    rows, firsts, series = (np.concatenate([getattr(part.at, name) for part in parts]) for name in ORIGIN_PARTS)
+    at = windows.joined([part.at for part in parts])
     actual = np.concatenate([part.actual for part in parts])
     fallbacks = {method: sum(part.fallbacks[method] for part in parts) for method in parts[0].fallbacks}
-    at = windows.Origins(rows, firsts, series)
     return Answers(at, actual, together("forecasts"), together("quantiles"), fallbacks=fallbacks)
 
 

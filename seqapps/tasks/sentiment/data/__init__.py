@@ -40,7 +40,7 @@ def load(data: Data, config: Config, classes: Sequence[str] = ()) -> Splits:
     parts = {"train": _scanned(given["train"], config, book, known=bool(classes))}
     if not classes:
         check_classes(parts["train"], book, _column(given["train"], parts["train"].source))
-    told = tuple(_separator_notes(book))
+    told = () if classes else tuple(_separator_notes(book))
     for split in SPLITS[1:]:
         if split in given:
             parts[split] = _scanned(given[split], config, book, known=True)

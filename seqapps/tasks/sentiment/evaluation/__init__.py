@@ -18,13 +18,13 @@ from seqapps.tasks.sentiment.evaluation.scores import (
     by_class,
     chance,
     confusion,
-    indicators,
     interval,
     losses,
     right,
     scores,
     verdict,
 )
+from seqapps.tasks.sentiment.temperature import indicators
 from seqapps.text import batches
 
 __all__ = ["LOWER_IS_BETTER", "METRICS", "MODEL", "Evaluation", "calibrate", "evaluate", "prediction_table", "verdict"]

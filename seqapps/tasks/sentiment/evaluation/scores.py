@@ -5,6 +5,7 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from seqapps.tasks.sentiment import temperature
+from seqapps.tasks.sentiment.temperature import indicators
 
 MODEL = "model"
 METRICS = {
@@ -128,8 +129,3 @@ def losses(probability: np.ndarray, targets: np.ndarray, multi_label: bool) -> n
 def answered(probability: np.ndarray, multi_label: bool) -> np.ndarray:
     """`(texts, classes)`, which classes are the answer: the likeliest, or with several labels all likely ones."""
     return probability > 0.5 if multi_label else np.eye(probability.shape[1], dtype=bool)[probability.argmax(axis=1)]
-
-
-def indicators(targets: np.ndarray, classes: int) -> np.ndarray:
-    """`(texts,)` classes or `(texts, classes)` of 0 and 1 → `(texts, classes)` of 0 and 1."""
-    return (targets if targets.ndim == 2 else np.eye(classes)[targets]).astype(int)

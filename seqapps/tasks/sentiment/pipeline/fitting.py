@@ -15,9 +15,9 @@ from seqapps.tasks.sentiment import data as data_module
 from seqapps.tasks.sentiment import evaluation, linear, preprocessing, serving
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
-from seqapps.tasks.sentiment.evaluation.scores import indicators
 from seqapps.tasks.sentiment.model import EMBEDDING_SIZE, build_model, loss_of
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
+from seqapps.tasks.sentiment.temperature import indicators
 from seqapps.text import batches, embeddings
 from seqapps.text.batches import Encoded
 from seqapps.text.kinds import SPECIAL_TOKENS
@@ -33,6 +33,7 @@ ALIKE = "tokenizer, vocabulary, embedding, cell, units, layers, directions, pool
 KEPT_OPTIONS = {
     **dict.fromkeys(("tokenizer", "vocabulary_size", "lowercase"), "tokenizer"),
     "label_separator": "classes",
+    "linear_skip": "linear skip",
     **dict.fromkeys(("embeddings", "embedding_start"), "token vectors"),  # set where its config.json is used again
 }
 
@@ -72,11 +73,11 @@ def start_vectors(config: Config, splits: Splits, scaling: Preprocessing) -> tup
     With `embedding_start="log_odds"` the first numbers of a vector are the token's log-odds of every class (of two
     classes, of the second): what naive Bayes knows of a word that was seen once, no gradient would tell.
     """
+    if config.initialize_from is not None:  # whose vectors it takes
+        return dataclasses.replace(config, embedding_size=config.embedding_size or EMBEDDING_SIZE), None, ""
     if config.embeddings is None:
         width = config.embedding_size or EMBEDDING_SIZE
         start = config.embedding_start or ("log_odds" if config.linear_skip == "none" else "random")
-        if config.initialize_from is not None:
-            return dataclasses.replace(config, embedding_size=width), None, ""
         config = dataclasses.replace(config, embedding_size=width, embedding_start=start)
         if start == "random":
             return config, None, ""
@@ -173,6 +174,7 @@ def _with_skip(
     if not path.is_file():
         targets = [splits.targets(split) for split in ("train", "validation")]
         known = (encoded["train"], targets[0], encoded["validation"], targets[1])
+        print("Fitting logistic regression beside the network.", flush=True)
         fitted_skip, training_logits = linear.fit(*known, len(splits.classes), scaling.tokenizer.vocabulary_size)
         fitted_skip.save(path, training_logits)
     skip, training_logits = linear.LinearSkip.load(path)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from seqapps import report
-from seqapps.tasks.sentiment import baselines
+from seqapps.tasks.sentiment import baselines, linear
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import SPLITS, Splits
 from seqapps.tasks.sentiment.evaluation import METRICS
@@ -28,8 +28,9 @@ def notes(splits: Splits, config: Config, coverage: str) -> tuple[str, ...]:
         coverage: What a file of vectors covers, empty without one.
     """
     tokenizer = sample_note(splits) if config.initialize_from is None else ""
+    skip = linear.sample_note(splits) if config.linear_skip != "none" else ""
     fitted = baselines.sample_notes(splits) if config.baselines != "none" else []
-    return (*splits.notes, *filter(None, [tokenizer, *fitted, coverage]))
+    return (*splits.notes, *filter(None, [tokenizer, skip, *fitted, coverage]))
 
 
 def say(splits: Splits, config: Config, preprocessing: Preprocessing) -> None:
@@ -55,12 +56,13 @@ def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
     direction = "two directions" if config.bidirectional else "one direction"
     widths = ", ".join(str(width) for width in config.widths)
     many = "any number of" if splits.multi_label else "one of"
+    beside = ", beside logistic regression weighted by naive Bayes," if config.linear_skip != "none" else ","
     told = "".join(f"- {note}\n" for note in metrics["notes"])
     told = told and f"\n## To know\n\n{told}"
     return f"""# Classifier of texts: {_named(splits)}
 
-A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, pooling {config.pooling}, gives a
-text {many} {len(splits.classes)} classes. Trained on {splits.count("train")} texts. Of a text it reads
+A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, pooling {config.pooling}{beside}
+gives a text {many} {len(splits.classes)} classes. Trained on {splits.count("train")} texts. Of a text it reads
 {config.max_tokens} tokens ({config.tokenizer}) at most, from its start and its end.
 {told}
 ## Scores on the {metrics["split"]} part
