@@ -158,14 +158,7 @@ def row_lines(row: str, result: dict) -> list[str]:
     """One row: its command, the mean over seeds of every method, and what was checked."""
     seeds = result["seeds"]
     first = next(iter(seeds.values()))
-    minutes = ", ".join(str(each["minutes"]) for each in seeds.values())
-    lines = [f"## {row}", "", f"`{result['command']}`", ""]
-    lines += [
-        f"{first['windows']} test windows; seed {', '.join(seeds)}: {minutes} minutes on {first['machine']}. "
-        "Numbers of the model are means over seeds, with the range where there is more than one.",
-        "",
-    ]
-    lines += training_runs.score_table(seeds, COLUMNS)
+    lines = training_runs.heading(row, result, "windows") + training_runs.score_table(seeds, COLUMNS)
     if "by_horizon_third" in first:
         thirds = ", ".join(f"{value:.3f}" for value in first["by_horizon_third"]["coverage"])
         lines += ["", f"Coverage of the model's 80 % interval in the thirds of the horizon, first seed: {thirds}."]

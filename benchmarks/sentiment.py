@@ -146,14 +146,7 @@ def row_lines(row: str, result: dict) -> list[str]:
     """One row: its command, the mean over seeds of every method, and what was checked."""
     seeds = result["seeds"]
     first = next(iter(seeds.values()))
-    minutes = ", ".join(str(each["minutes"]) for each in seeds.values())
-    lines = [f"## {row}", "", f"`{result['command']}`", ""]
-    lines += [
-        f"{first['texts']} test texts; seed {', '.join(seeds)}: {minutes} minutes on {first['machine']}. "
-        "Numbers of the model are means over seeds, with the range where there is more than one.",
-        "",
-        *training_runs.score_table(seeds, COLUMNS),
-    ]
+    lines = training_runs.heading(row, result, "texts") + training_runs.score_table(seeds, COLUMNS)
     low, high = first["interval"]
     before = sum(each["calibration_error_before"] for each in seeds.values()) / len(seeds)
     difference = max(each["largest_difference"] for each in seeds.values())

@@ -62,6 +62,18 @@ def check_score(method: str, metric: str, known: float, received: float, roundin
     return f"{method} reproduces the known {metric} of {known} ({received:.4f})"
 
 
+def heading(row: str, result: Mapping[str, Any], items: str) -> list[str]:
+    """A row's name and command, how many `items` were tested, and how long it took, as Markdown."""
+    seeds = result["seeds"]
+    first = next(iter(seeds.values()))
+    minutes = ", ".join(str(each["minutes"]) for each in seeds.values())
+    told = (
+        f"{first[items]} test {items}; seed {', '.join(seeds)}: {minutes} minutes on {first['machine']}. "
+        "Numbers of the model are means over seeds, with the range where there is more than one."
+    )
+    return [f"## {row}", "", f"`{result['command']}`", "", told, ""]
+
+
 def score_table(seeds: Mapping[str, Any], columns: Mapping[str, str]) -> list[str]:
     """The scores of every method as Markdown: means over seeds, with the range where seeds differ."""
     first = next(iter(seeds.values()))

@@ -20,6 +20,10 @@ from seqapps import checks
 
 CELL_NAMES = ("simple_rnn", "lstm", "gru")
 MERGE_MODES = ("concat", "sum", "ave", "mul")
+RECURRENT_OPTIONS = (
+    *("units", "cell", "num_layers", "bidirectional", "merge_mode"),
+    *("dropout", "recurrent_dropout", "residual"),
+)
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 
 
@@ -86,6 +90,11 @@ class TaskConfig:
     def widths(self) -> tuple[int, ...]:
         """One width per layer."""
         return checks.layer_widths(self.units, self.num_layers)
+
+    @property
+    def recurrent_options(self) -> dict[str, Any]:
+        """What a `RecurrentStack` takes of the options."""
+        return {name: getattr(self, name) for name in RECURRENT_OPTIONS}
 
     def check_default_fractions(self, names: Sequence[str], rule: str) -> None:
         """Refuse fractions that `rule`, which splits the data, leaves without effect."""

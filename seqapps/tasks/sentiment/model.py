@@ -57,18 +57,7 @@ def logits_of(model: keras.Model, embedded, mask):
 
 def make_stack(config: Config) -> RecurrentStack:
     """The recurrent stack that a config describes."""
-    return RecurrentStack(
-        config.units,
-        cell=config.cell,
-        num_layers=config.num_layers,
-        bidirectional=config.bidirectional,
-        merge_mode=config.merge_mode,
-        dropout=config.dropout,
-        recurrent_dropout=config.recurrent_dropout,
-        residual=config.residual,
-        return_sequences=config.pooling != "last",
-        name="stack",
-    )
+    return RecurrentStack(**config.recurrent_options, return_sequences=config.pooling != "last", name="stack")
 
 
 def loss_of(multi_label: bool) -> keras.losses.Loss:

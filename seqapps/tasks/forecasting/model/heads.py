@@ -215,18 +215,7 @@ class SegmentQueries(keras.layers.Layer):
 
 def make_stack(config: Config, return_state: bool = False) -> RecurrentStack:
     """The recurrent stack that a config describes."""
-    return RecurrentStack(
-        config.units,
-        cell=config.cell,
-        num_layers=config.num_layers,
-        bidirectional=config.bidirectional,
-        merge_mode=config.merge_mode,
-        dropout=config.dropout,
-        recurrent_dropout=config.recurrent_dropout,
-        residual=config.residual,
-        return_state=return_state,
-        name="stack",
-    )
+    return RecurrentStack(**config.recurrent_options, return_state=return_state, name="stack")
 
 
 def _segments(steps, length: int, *, at_front: bool):
