@@ -27,7 +27,7 @@ class Explanation:
     Attributes:
         tokens: The text as it is cut; a token that the vocabulary lacks in brackets, `[so]`.
         attributions: `(tokens,)` what each token adds to the logit; they sum to `difference`.
-        difference: Logit of the text less that of the same number of empty token vectors.
+        difference: Logit of the text less that of the same number of empty token vectors, with what a skip adds to it.
     """
 
     tokens: list[str]

@@ -1,6 +1,6 @@
 """Logistic regression on tokens and pairs of them, weighted by naive Bayes, inside the graph beside the network."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from zlib import crc32
@@ -92,11 +92,6 @@ class LinearSkip:
         with np.load(path, allow_pickle=False) as arrays:
             own = cls(arrays["terms"], arrays["weights"], arrays["intercept"], int(arrays["vocabulary_size"]))
             return own, arrays["training"]
-
-
-def with_logits(encoded: Encoded, logits: np.ndarray) -> Encoded:
-    """The texts with the logits beside them, as the network takes both."""
-    return replace(encoded, features=logits)
 
 
 def logits_of(skip: LinearSkip, encoded: Encoded, at_once: int = 512) -> np.ndarray:

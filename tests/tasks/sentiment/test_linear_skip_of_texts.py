@@ -244,7 +244,7 @@ def test_class_weights_beside_a_skip_are_refused():
 def test_a_run_goes_on_with_a_skip_only_if_it_had_one(run, tmp_path):
     message = (
         f"`linear_skip` must be 'naive_bayes' with this `initialize_from`. Received: linear_skip='none'. "
-        f"The run {str(run)!r} goes on with its own linear skip."
+        f"The run {str(run)!r} goes on with its own choice of a linear skip."
     )
     options = SMALL | {"linear_skip": "none", "initialize_from": str(run)}
     with refusal(message):

@@ -33,7 +33,7 @@ ALIKE = "tokenizer, vocabulary, embedding, cell, units, layers, directions, pool
 KEPT_OPTIONS = {
     **dict.fromkeys(("tokenizer", "vocabulary_size", "lowercase"), "tokenizer"),
     "label_separator": "classes",
-    "linear_skip": "linear skip",
+    "linear_skip": "choice of a linear skip",  # which is fitted anew
     **dict.fromkeys(("embeddings", "embedding_start"), "token vectors"),  # set where its config.json is used again
 }
 
@@ -179,7 +179,7 @@ def _with_skip(
         fitted_skip.save(path, training_logits)
     skip, training_logits = linear.LinearSkip.load(path)
     logits = {"train": training_logits, "validation": linear.logits_of(skip, encoded["validation"])}
-    return skip, {split: linear.with_logits(encoded[split], logits[split]) for split in encoded}
+    return skip, {split: dataclasses.replace(encoded[split], features=logits[split]) for split in encoded}
 
 
 def stored_skip(folder: Path) -> linear.LinearSkip | None:
