@@ -117,18 +117,27 @@ def _add_verbs(parser: argparse.ArgumentParser, task: str) -> None:
     evaluate.add_argument("--baselines", choices=("none", "fast", "full"), help="by default those of the run")
     evaluate.add_argument("--output", metavar="FILE", help="also write the metrics there, as JSON")
 
-    predict = verb("predict", _predict, "answer for new data")
-    predict.add_argument("run", metavar="RUN")
-    predict.add_argument(
-        "input", metavar="INPUT", nargs="+", help="files like the training data, or - for standard input"
-    )
-    predict.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
-    predict.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    _add_predict(verb("predict", _predict, "answer for new data"), task_config)
 
     export = verb("export", _export, "put a run's SavedModel into a model folder, as its next version")
     export.add_argument("run", metavar="RUN")
     export.add_argument("directory", metavar="DIR")
     export.add_argument("--version", type=int, metavar="N", help="version number; by default the next one")
+
+
+def _add_predict(parser: argparse.ArgumentParser, task_config: ModuleType) -> None:
+    """The flags of `predict`; a task that writes texts also takes a prompt, and options of writing."""
+    options = getattr(task_config, "PredictOptions", None)
+    files = "files like the training data, or - for standard input"
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("input", metavar="INPUT", nargs="*" if options else "+", help=files)
+    parser.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
+    parser.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    if options:
+        parser.add_argument("--prompt", metavar="TEXT", help="go on from this text, and show it as it is made")
+        parser.add_argument("--interactive", action="store_true", help="ask for prompts, one after the other")
+        config_module.add_flags(parser.add_argument_group("options"), options)  # type: ignore[arg-type]
+        _Parser.known |= {"--prompt", "--interactive", *config_module.flag_names(options)}
 
 
 def _train(words: argparse.Namespace) -> None:
@@ -167,14 +176,15 @@ def _evaluate(words: argparse.Namespace) -> None:
 
 def _predict(words: argparse.Namespace) -> None:
     """Answer for one input after the other, and write what is answered at once."""
-    if "-" in words.input and len(words.input) > 1:
-        refused = f"`INPUT` must be - alone, or files. Received: {' '.join(words.input)}."
-        print(f"seqapps {words.task} predict: {refused}", file=sys.stderr)
-        raise SystemExit(USAGE)
+    options = _predict_options(words)
     run, warnings, first = _load(words), [], True
     with _opened(words.output) as file:
+        if getattr(words, "interactive", False):
+            _converse(run, options)
+        elif getattr(words, "prompt", None) is not None:
+            _show(words.prompt, run.stream(words.prompt, **options), file)
         for name in words.input:
-            for answers in run.predict_parts(sys.stdin if name == "-" else name):
+            for answers in run.predict_parts(sys.stdin if name == "-" else name, **options):
                 file.write(_written(answers, words.format, header=first))
                 file.flush()
                 first = False
@@ -182,6 +192,54 @@ def _predict(words: argparse.Namespace) -> None:
                 warnings.append((f"{name}: " if len(words.input) > 1 else "") + answers.attrs["warning"])
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
+
+
+def _predict_options(words: argparse.Namespace) -> dict[str, Any]:
+    """The options of writing that were given; flags that contradict each other end the command."""
+    kind = getattr(import_module(f"seqapps.tasks.{words.task}.config"), "PredictOptions", None)
+    try:
+        if "-" in words.input and len(words.input) > 1:
+            raise ValueError(f"`INPUT` must be - alone, or files. Received: {' '.join(words.input)}.")
+        if kind is None:
+            return {}
+        given = [bool(words.input), words.prompt is not None, words.interactive]
+        if sum(given) != 1:
+            received = ", ".join(
+                name for name, is_given in zip(("INPUT", "--prompt", "--interactive"), given, strict=True) if is_given
+            )
+            raise ValueError(
+                f"predict takes one of INPUT, --prompt and --interactive. Received: {received or 'none of them'}."
+            )
+        if words.interactive and words.output:
+            raise ValueError(f"`output` must be left out with --interactive. Received: output={words.output!r}.")
+        options = {name: getattr(words, name) for name in kind.__dataclass_fields__ if hasattr(words, name)}
+        kind(**options)
+    except ValueError as problem:
+        print(f"seqapps {words.task} predict: {problem}", file=sys.stderr)
+        raise SystemExit(USAGE) from problem
+    return options
+
+
+def _show(prompt: str, pieces: Iterator[str], file: TextIO) -> None:
+    """A prompt and the text after it, every piece as soon as it is made."""
+    file.write(prompt)
+    for piece in pieces:
+        file.write(piece)
+        file.flush()
+    file.write("\n")
+
+
+def _converse(run: Any, options: dict[str, Any]) -> None:
+    """Go on from every prompt that is typed, until there is none; the seed moves on, so that no answer comes again."""
+    seed = options.get("seed", 0)
+    while True:
+        try:
+            prompt = input("prompt> ")
+        except EOFError:
+            print()
+            return
+        _show(prompt, run.stream(prompt, **options | {"seed": seed}), sys.stdout)
+        seed += 1
 
 
 @contextmanager

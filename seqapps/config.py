@@ -51,8 +51,29 @@ def option(
 
 
 @dataclass(frozen=True)
-class TaskConfig:
-    """The options that every task shares. Values are checked when the config is made."""
+class Options:
+    """Fields of `option`. Values are checked when the object is made."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _coerced(getattr(self, field.name), field_type(type(self), field.name))
+            object.__setattr__(self, field.name, value)
+            _check_value(field.name, value, field_type(type(self), field.name), field.metadata)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every option, as JSON can hold it."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, options: Mapping[str, Any], source: str = "the config") -> Self:
+        """The options of a mapping; an unknown key is an error that names the closest option."""
+        check_names(cls, options, source)
+        return cls(**options)
+
+
+@dataclass(frozen=True)
+class TaskConfig(Options):
+    """The options that every task shares."""
 
     validation_data: str | None = option(None, "file that validates, instead of a part of DATA")
     test_data: str | None = option(None, "file that tests, instead of a part of DATA")
@@ -80,10 +101,7 @@ class TaskConfig:
     initialize_from: str | None = option(None, "run of the same task whose weights are the start")
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = _coerced(getattr(self, field.name), field_type(type(self), field.name))
-            object.__setattr__(self, field.name, value)
-            _check_value(field.name, value, field_type(type(self), field.name), field.metadata)
+        super().__post_init__()
         checks.check_recurrent_options(self.cell, self.widths, self.bidirectional, self.merge_mode, self.residual)
 
     @property
@@ -106,18 +124,8 @@ class TaskConfig:
                     name, f"left at {default}, because the data are split by {rule}", getattr(self, name), advice
                 )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Every option, as JSON can hold it."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
-    @classmethod
-    def from_dict(cls, options: Mapping[str, Any], source: str = "the config") -> Self:
-        """A config from a mapping; an unknown key is an error that names the closest option."""
-        check_names(cls, options, source)
-        return cls(**options)
-
-
-def check_names(config_class: type[TaskConfig], options: Iterable[str], source: str) -> None:
+def check_names(config_class: type[Options], options: Iterable[str], source: str) -> None:
     """Refuse names that are no options of `config_class`."""
     names = [field.name for field in dataclasses.fields(config_class)]
     for name in options:
@@ -125,7 +133,7 @@ def check_names(config_class: type[TaskConfig], options: Iterable[str], source: 
             raise ValueError(f"{source}: {name!r} is not an option.{checks.suggestion(name, names)}")
 
 
-def read_options(path: str | Path, config_class: type[TaskConfig]) -> dict[str, Any]:
+def read_options(path: str | Path, config_class: type[Options]) -> dict[str, Any]:
     """The options that a JSON or TOML file sets, and the `task` that a run's own `config.json` also names.
 
     Args:
@@ -217,7 +225,7 @@ def _check_scalar(name: str, value: Any, members: tuple[Any, ...], limits: Mappi
         checks.fail(name, "a text", value)
 
 
-def add_flags(parser: argparse.ArgumentParser, config_class: type[TaskConfig]) -> None:
+def add_flags(parser: argparse.ArgumentParser, config_class: type[Options]) -> None:
     """One flag per field. A flag that is not given leaves no value, so that a config file can set it."""
     for field in dataclasses.fields(config_class):
         flag = "--" + field.name.replace("_", "-")
@@ -232,7 +240,7 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type[TaskConfig]) -
             parser.add_argument(flag, type=parse, default=argparse.SUPPRESS, metavar=name, help=text)
 
 
-def flag_names(config_class: type[TaskConfig]) -> list[str]:
+def flag_names(config_class: type[Options]) -> list[str]:
     """The flags of `add_flags`."""
     return ["--" + field.name.replace("_", "-") for field in dataclasses.fields(config_class)]
 

@@ -31,16 +31,21 @@ class Bundle(tf.Module):
         signatures: One `tf.function` with an input signature per name. Every input and output leads with the batch
             axis.
         tables: Lookup tables.
+        helpers: `tf.function`s that the loaded object has beside the signatures, which no server offers.
     """
 
     def __init__(
-        self, variables: Iterable[tf.Variable], signatures: Mapping[str, Any], tables: Iterable[Any] = ()
+        self,
+        variables: Iterable[tf.Variable],
+        signatures: Mapping[str, Any],
+        tables: Iterable[Any] = (),
+        helpers: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__("seqapps")
         self._variables = list(variables)
         self._tables = list(tables)
         self.functions = dict(signatures)
-        for name, function in signatures.items():
+        for name, function in (self.functions | dict(helpers or {})).items():
             setattr(self, name, function)
 
 
@@ -151,7 +156,7 @@ def _described(version: Path) -> dict[str, Any]:
             continue
         inputs = {key: _tensor_facts(info) for key, info in sorted(signature.inputs.items())}
         for key, default in signature.defaults.items():
-            inputs[key]["default"] = tf.make_ndarray(default).tolist()
+            inputs[key]["default"] = _json_value(tf.make_ndarray(default))
         outputs = {key: _tensor_facts(info) for key, info in sorted(signature.outputs.items())}
         signatures[name] = {"inputs": inputs, "outputs": outputs}
     return signatures

@@ -29,25 +29,35 @@ class ServedRun:
         self._served = import_module(f"seqapps.tasks.{self.task}.serving").Served(self.folder)
         self.config = self._served.config
 
-    def predict(self, data: Any) -> pd.DataFrame:
+    def predict(self, data: Any, **options: Any) -> pd.DataFrame:
         """Finished answers for new data.
 
         Args:
             data: What the task takes: a DataFrame, texts or paths.
+            **options: How a text is written on, for a task that does: temperature, seed and the like.
 
         Returns:
             One row per answer.
         """
-        return self._served.predict(data)
+        return self._served.predict(data, **options)
 
-    def predict_parts(self, data: Any) -> Iterator[pd.DataFrame]:
+    def predict_parts(self, data: Any, **options: Any) -> Iterator[pd.DataFrame]:
         """As `predict`, in parts that come as soon as they are answered, where a task can answer for parts of its data.
 
         What a part warns of (`attrs["warning"]`), it warns of in all data up to its end.
         """
         if hasattr(self._served, "predict_parts"):
-            return self._served.predict_parts(data)
-        return iter([self._served.predict(data)])  # the future of a series needs all of its past
+            return self._served.predict_parts(data, **options)
+        return iter([self._served.predict(data, **options)])  # the future of a series needs all of its past
+
+    def stream(self, prompt: str, **options: Any) -> Iterator[str]:
+        """The text that goes on from a prompt, piece by piece as it is made, for a task that writes texts.
+
+        Args:
+            prompt: From which to go on.
+            **options: As for `predict`.
+        """
+        return self._served.stream(prompt, **options)
 
     def evaluate(self, data: Any, split: str = "test", baselines: str | None = None) -> dict[str, Any]:
         """Metrics on data that the run's own rule splits, beside the run's baselines.

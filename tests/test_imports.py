@@ -104,7 +104,7 @@ def test_the_public_names_wait_for_their_first_use():
     program = (
         "import sys, seqapps\n"
         "assert sorted(seqapps.__all__) == dir(seqapps)\n"
-        "seqapps.forecasting.Config(), seqapps.sentiment.Config()\n"
+        "seqapps.forecasting.Config(), seqapps.sentiment.Config(), seqapps.generation.Config()\n"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'pandas'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -114,12 +114,12 @@ def test_the_public_names_wait_for_their_first_use():
 def test_the_public_names_are_those_of_the_interface():
     from seqapps.recurrent.stack import RecurrentStack
     from seqapps.served_run import load
-    from seqapps.tasks import forecasting, sentiment
+    from seqapps.tasks import forecasting, generation, sentiment
 
     assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
-    assert (seqapps.forecasting, seqapps.sentiment) == (forecasting, sentiment)
-    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "forecasting", "load", "sentiment"}
-    for module, name in ((seqapps, "LSTM"), (forecasting, "predict"), (sentiment, "predict")):
+    assert (seqapps.forecasting, seqapps.sentiment, seqapps.generation) == (forecasting, sentiment, generation)
+    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "forecasting", "generation", "load", "sentiment"}
+    for module, name in ((seqapps, "LSTM"), (forecasting, "predict"), (sentiment, "predict"), (generation, "write")):
         with pytest.raises(AttributeError, match=rf"\Amodule '{module.__name__}' has no attribute '{name}'\Z"):
             getattr(module, name)
 

@@ -1,3 +1,3 @@
 """The tasks: each a folder with the same files in the same roles."""
 
-TASKS = ("forecasting", "sentiment")
+TASKS = ("forecasting", "sentiment", "generation")

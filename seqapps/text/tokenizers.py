@@ -79,11 +79,28 @@ class Tokenizer:
         tokens, row = tf.gather_nd(ids, place), place[:, 0]
         before = tf.concat([[PAD], tokens], axis=0)[:-1]
         same_row = row == tf.concat([[-1], row], axis=0)[:-1]
-        closing, unspaced = tf.gather(self._tight[0], tokens), tf.gather(self._tight[2], tokens)
-        opened, after_unspaced = tf.gather(self._tight[1], before), tf.gather(self._tight[2], before)
-        blank = same_row & ~(closing | opened | (unspaced & after_unspaced))
-        spelled = tf.strings.join([tf.where(blank, " ", ""), tf.gather(self._spelled, tokens)])
+        spelled = self.spell(tf.where(same_row, before, PAD), tokens)
         return pieces.valid_utf8(tf.strings.unsorted_segment_join(spelled, row, tf.shape(ids)[0]))
+
+    def spell(self, before: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """What tokens add to a text that goes on: `(tokens,)` ids, and those before them → `(tokens,)` bytes.
+
+        Args:
+            before: `PAD` or `START` where the text begins.
+            ids: In the vocabulary. Part of a character is not valid UTF-8 before it is joined with the rest.
+
+        Example:
+
+        >>> tokenizer = fit("word", ["Well, a rose"], vocabulary_size=8)
+        >>> ids = tokenizer.encode(tf.constant(["Well, a"])).values
+        >>> tokenizer.spell(tf.concat([[PAD], ids[:-1]], axis=0), ids).numpy().tolist()
+        [b'Well', b',', b' a']
+        """
+        closing, unspaced = tf.gather(self._tight[0], ids), tf.gather(self._tight[2], ids)
+        opened, after_unspaced = tf.gather(self._tight[1], before), tf.gather(self._tight[2], before)
+        first = (before == PAD) | (before == START)
+        blank = ~(first | closing | opened | (unspaced & after_unspaced))
+        return tf.strings.join([tf.where(blank, " ", ""), tf.gather(self._spelled, ids)])
 
     def tokens(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
         """Ids of any shape → the text of each for display, valid UTF-8; part of a character shows as U+FFFD.

@@ -1,0 +1,1 @@
+"""Loops inside the graph that turn a network's step into text."""

@@ -1,0 +1,209 @@
+"""Files → documents, cut into train, validation and test where no file is one of them. Data errors are raised here."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from seqapps import checks
+from seqapps.tasks.generation.config import Config
+from seqapps.text.reading.documents import Document, Documents, document_parts, open_documents
+
+SPLITS = ("train", "validation", "test")
+Data = str | Path | pd.DataFrame
+MOVED = 0.1  # of a part, by which a cut may move to the start of a document
+
+
+@dataclass(frozen=True)
+class Part:
+    """A contiguous part of documents; texts stay on disk.
+
+    Attributes:
+        documents: Where they are read from, again at each use.
+        start: First character of the part, counted through all documents.
+        stop: The one after its last.
+        sizes: Characters of every document of `documents`.
+    """
+
+    documents: Documents
+    start: int
+    stop: int
+    sizes: tuple[int, ...]
+
+    @property
+    def characters(self) -> int:
+        """Characters of the part."""
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[tuple[Document, bool]]:
+        """The documents, the first and the last one cut where the part is, and whether each is read to its end."""
+        begins = 0
+        for document, size in zip(self.documents, self.sizes, strict=True):
+            ends = begins + size
+            if ends > self.start and begins < self.stop and size:
+                first, last = max(self.start - begins, 0), min(self.stop - begins, size)
+                yield Document(document.place, _between(document.chunks, first, last)), last == size
+            begins = ends
+
+    def texts(self) -> Iterator[str]:
+        """Chunks of the documents."""
+        return (chunk for document, _ in self for chunk in document.chunks)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a language model is trained, chosen and judged on.
+
+    Attributes:
+        parts: For every split its documents.
+        hashes: For every split the SHA-256 of its texts.
+        notes: What a person should know of the data.
+    """
+
+    parts: dict[str, Part]
+    hashes: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def load(data: Data, config: Config) -> Splits:
+    """Read DATA and cut it into train, validation and test, one after the other.
+
+    Where a part has no file of its own, it is the end of the training data: first validation, last test. A cut falls on
+    the start of a document if one is near, else inside one (of characters exactly, of other tokens before a line).
+
+    Args:
+        data: As for training.
+        config: The options.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file cannot be read, with file and line, or a part would have no text.
+    """
+    given = _given(data, config)
+    whole = _whole(given["train"], config)
+    parts = {split: _whole(given[split], config) for split in SPLITS[1:] if split in given}
+    fractions = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in parts}
+    _check_fractions(fractions)
+    parts |= _cut(whole, fractions, exact=config.tokenizer == "character")
+    parts = {split: parts[split] for split in SPLITS}
+    return Splits(parts, {split: _hash(part, split) for split, part in parts.items()})
+
+
+def load_whole(data: Data, config: Config) -> Splits:
+    """Every document of `data` as the split `all`."""
+    given = document_parts(data)
+    if set(given) != {"train"}:
+        raise ValueError(f"{data}: `split` 'all' takes one file. Received: a folder with {', '.join(given)}.")
+    part = _whole(given["train"], config)
+    return Splits({"all": part}, {"all": _hash(part, "all")})
+
+
+def resolved(config: Config, splits: Splits) -> Config:
+    """The config with the column that was found, so that `config.json` repeats the run."""
+    return dataclasses.replace(config, text_column=splits.parts["train"].documents.text_column)
+
+
+def with_column_of(data: Data, config: Config) -> Config:
+    """The config for data that may hold its texts otherwise than those of the training: what is there is found anew."""
+    return dataclasses.replace(config, text_column=open_documents(document_parts(data)["train"]).text_column)
+
+
+def _given(data: Data, config: Config) -> dict[str, Path | pd.DataFrame]:
+    """What holds each part; an option that another one leaves without effect is an error."""
+    given = document_parts(data)
+    for split in SPLITS[1:]:
+        own = getattr(config, f"{split}_data")
+        if own is not None and split in given:
+            checks.fail(f"{split}_data", "None, because DATA is a folder with its own files", own)
+        if own is not None or split in given:
+            rule = "the files of the folder DATA" if own is None else f"{split}_data"
+            config.check_default_fractions((f"{split}_fraction",), rule)
+        if own is not None:
+            given[split] = Path(own)
+    return given
+
+
+def _whole(data: Path | pd.DataFrame, config: Config) -> Part:
+    documents = open_documents(data, config.text_column)
+    sizes = tuple(sum(len(chunk) for chunk in document.chunks) for document in documents)
+    if not sum(sizes):
+        raise ValueError(f"{documents.name} is empty: it holds no text.")
+    return Part(documents, 0, sum(sizes), sizes)
+
+
+def _check_fractions(fractions: dict[str, float]) -> None:
+    for split, fraction in fractions.items():
+        if fraction == 0:
+            advice = f"Or name a file in `{split}_data`."
+            checks.fail(f"{split}_fraction", f"above 0 where no file holds the {split} part", fraction, advice)
+    if sum(fractions.values()) >= 1:
+        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in fractions.items())
+        raise ValueError(
+            f"`validation_fraction` and `test_fraction` must leave text to train on. Received: {received}."
+        )
+
+
+def _cut(whole: Part, fractions: dict[str, float], exact: bool) -> dict[str, Part]:
+    """The training part and, in their order, those that are cut from its end."""
+    count, rest, cuts = whole.characters, 1.0, [whole.characters]
+    for split in reversed(fractions):
+        rest -= fractions[split]
+        near = MOVED * count * fractions[split]
+        cuts.insert(0, _cut_near(whole, int(count * rest + 1e-6), near, exact))
+    bounds = dict(zip(("train", *fractions), zip([0, *cuts[:-1]], cuts, strict=True), strict=True))
+    for split, (start, stop) in bounds.items():
+        if stop <= start:
+            raise ValueError(
+                f"{whole.documents.name}: {count} characters are too few for a {split} part. Supply more text."
+            )
+    return {split: dataclasses.replace(whole, start=start, stop=stop) for split, (start, stop) in bounds.items()}
+
+
+def _cut_near(whole: Part, wanted: int, near: float, exact: bool) -> int:
+    """The start of a document that is at most `near` characters away, or else a place inside one."""
+    begins, best = 0, None
+    for size in whole.sizes[:-1]:
+        begins += size
+        if abs(begins - wanted) <= near and (best is None or abs(begins - wanted) < abs(best - wanted)):
+            best = begins
+    if best is not None:
+        return best
+    return wanted if exact else _line_start(whole, wanted, near)
+
+
+def _line_start(whole: Part, wanted: int, near: float) -> int:
+    """The first place from `wanted` on where a line begins, if it is near; else where a blank ends."""
+    part = dataclasses.replace(whole, start=wanted, stop=min(whole.stop, wanted + int(near) + 1))
+    text = "".join(part.texts())
+    for mark in ("\n", " "):
+        if (place := text.find(mark)) >= 0:
+            return wanted + place + 1
+    return wanted
+
+
+def _between(chunks: Iterator[str], first: int, last: int) -> Iterator[str]:
+    """The characters from `first` to `last` of chunks."""
+    begins = 0
+    for chunk in chunks:
+        if begins >= last:
+            return
+        kept = chunk[max(first - begins, 0) : last - begins]
+        begins += len(chunk)
+        if kept:
+            yield kept
+
+
+def _hash(part: Part, split: str) -> str:
+    """SHA-256 of the texts of a part; a part of white space alone is an error."""
+    digest, blank = hashlib.sha256(), True
+    for document, _ in part:
+        for chunk in document.chunks:
+            digest.update(chunk.encode())
+            blank = blank and not chunk.strip()
+        digest.update(b"\xff")  # which no text has
+    if blank:
+        raise ValueError(f"{part.documents.name}: the {split} part must hold text. Received: white space alone.")
+    return digest.hexdigest()
