@@ -29,7 +29,7 @@ THIRD_PARTY = {
     "config": set(),
     ALONE: {"numpy", "tensorflow"},
     "recurrent": {"keras"},
-    "recurrent.gradient_flow": {"keras", "tensorflow"},
+    **dict.fromkeys(("recurrent.gradient_flow", "recurrent.loops"), {"keras", "tensorflow"}),
 }
 LONGEST_FILE, LONGEST_FUNCTION = 320, 40
 LONGER_FILES = {"seqapps/recurrent/stack.py": 350}
