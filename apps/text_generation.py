@@ -1,6 +1,4 @@
-r"""Train a language model on texts, let it write, and serve it.
-
-"""
+r"""Train a language model on texts, let it write, and serve it."""
 
 from seqapps import cli
 

@@ -24,6 +24,7 @@ th { text-align: right; border-bottom: 2px solid #9ab; font-weight: 600; } td { 
      border-bottom: 1px solid #dde4ea; } th:first-child, td:first-child { text-align: left; white-space: nowrap; }
 td.best { font-weight: 700; } tr.own { background: #f1f6fb; }
 img { max-width: 100%; height: auto; } p.note { color: #55606c; font-size: .92rem; }
+p.quote { white-space: pre-wrap; border-left: 2px solid #9ab; padding-left: .8rem; }
 """
 COLORS = ("#1f6fb4", "#c2571a", "#6b7a88", "#8a5aa8", "#2f8f5b", "#b03a5b", "#8a7a1f")
 

@@ -60,6 +60,15 @@ def keyword_reviews() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def alphabet_songs() -> pd.DataFrame:
+    """Three letters over and over, from any of them on; only the first one of a text is left to chance."""
+    generator = np.random.default_rng(0)
+    lengths, starts = generator.integers(20, 41, 60), generator.integers(3, size=60)
+    return pd.DataFrame(
+        {"text": [("abc" * 20)[start:][:length] for start, length in zip(starts, lengths, strict=True)]}
+    )
+
+
 TOYS = {
     "forecasting": Toy(
         sine_with_gaps(),
@@ -81,6 +90,17 @@ TOYS = {
             "embedding_size": 5,
             "max_tokens": 11,
             "batch_size": 16,
+            "epochs": 5,
+            "learning_rate": 0.05,
+        },
+    ),
+    "generation": Toy(
+        alphabet_songs(),
+        {
+            "units": 7,
+            "embedding_size": 5,
+            "batch_size": 8,
+            "truncation_steps": 13,
             "epochs": 5,
             "learning_rate": 0.05,
         },

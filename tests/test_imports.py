@@ -29,7 +29,8 @@ THIRD_PARTY = {
     "config": set(),
     ALONE: {"numpy", "tensorflow"},
     "recurrent": {"keras"},
-    **dict.fromkeys(("recurrent.gradient_flow", "recurrent.loops"), {"keras", "tensorflow"}),
+    "recurrent.gradient_flow": {"keras", "tensorflow"},
+    "recurrent.loops": {"keras", "tensorflow"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 320, 40
 LONGER_FILES = {"seqapps/recurrent/stack.py": 350}

@@ -7,13 +7,25 @@ import tensorflow as tf
 
 from seqapps.decoding import choosing
 from seqapps.decoding.choosing import NEVER, Knobs
-from seqapps.text.kinds import END, PAD, START, UNKNOWN
 
 MOST_TOKENS = 4096  # new ones of a row
 LONGEST_STOP = 64  # bytes
-NOT_WRITTEN = (PAD, UNKNOWN, START)
 Step = Callable[[tf.Tensor, list[tf.Tensor]], tuple[tf.Tensor, list[tf.Tensor]]]
 Spell = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+class Reserved(NamedTuple):
+    """Ids with a meaning of their own.
+
+    Attributes:
+        pad: Stands where a row has ended.
+        end: Ends a text.
+        never: Are not written.
+    """
+
+    pad: int
+    end: int
+    never: tuple[int, ...]
 
 
 class Writing(NamedTuple):
@@ -52,7 +64,7 @@ class Writing(NamedTuple):
     uniform: tf.Tensor
 
 
-def begin(prompt: tf.RaggedTensor, logits: tf.Tensor, states: list[tf.Tensor], knobs: Knobs) -> Writing:
+def begin(prompt: tf.RaggedTensor, logits: tf.Tensor, states: list[tf.Tensor], knobs: Knobs, pad: int) -> Writing:
     """What follows a prompt that the network has read.
 
     Args:
@@ -60,6 +72,7 @@ def begin(prompt: tf.RaggedTensor, logits: tf.Tensor, states: list[tf.Tensor], k
         logits: `(batch, vocabulary)` of the token after it.
         states: After it.
         knobs: From `for_rows`.
+        pad: The token before the first one where a prompt is empty.
     """
     batch, vocabulary = tf.shape(logits)[0], logits.shape[1]
     row = tf.cast(prompt.value_rowids(), tf.int32)
@@ -73,7 +86,7 @@ def begin(prompt: tf.RaggedTensor, logits: tf.Tensor, states: list[tf.Tensor], k
         count=tf.constant(0),
         states=states,
         logits=logits,
-        token=tf.reshape(prompt[:, -1:].to_tensor(PAD, shape=[None, 1]), [-1]),
+        token=tf.reshape(prompt[:, -1:].to_tensor(pad, shape=[None, 1]), [-1]),
         going=knobs.max_new_tokens > 0,
         tokens=tf.zeros([batch], tf.int32),
         log_probability=tf.zeros([batch]),
@@ -88,7 +101,7 @@ def begin(prompt: tf.RaggedTensor, logits: tf.Tensor, states: list[tf.Tensor], k
 
 
 def go_on(
-    writing: Writing, knobs: Knobs, steps: tf.Tensor, step: Step, spell: Spell
+    writing: Writing, knobs: Knobs, steps: tf.Tensor, step: Step, spell: Spell, reserved: Reserved
 ) -> tuple[Writing, tf.Tensor]:
     """Write at most `steps` tokens more; whether in one call or in many makes no difference.
 
@@ -98,9 +111,10 @@ def go_on(
         steps: Tokens, at most.
         step: `(batch,)` tokens and states → logits of the next token and states.
         spell: Tokens before and tokens → what the second ones add to a text, `(batch,)` each.
+        reserved: Ids with a meaning of their own.
 
     Returns:
-        The writing after that, and the new tokens `(batch, time)`, `PAD` where a row has ended.
+        The writing after that, and the new tokens `(batch, time)`, `reserved.pad` where a row has ended.
     """
     begun = writing.count
     last = tf.minimum(begun + steps, tf.reduce_max(knobs.max_new_tokens))
@@ -112,24 +126,23 @@ def go_on(
 
     def write(now: Writing, tokens: tf.TensorArray) -> tuple[Writing, tf.TensorArray]:
         uniform = now.uniform[:, tf.minimum(now.count, MOST_TOKENS - 1)]
-        token = choosing.choose(_allowed(now, knobs), knobs, uniform)
-        kept = now.going & (token != END)
+        token = choosing.choose(_allowed(now, knobs, reserved.never), knobs, uniform)
+        kept = now.going & (token != reserved.end)
         after = _after(now, token, kept, knobs)
         after = tf.cond(uses_stop, lambda: _at_stop(after, kept, spell(now.token, token), knobs), lambda: after)
         logits, states = step(token, now.states)
         after = after._replace(logits=logits, states=states)
-        return after, tokens.write(now.count - begun, tf.where(kept, token, PAD))
+        return after, tokens.write(now.count - begun, tf.where(kept, token, reserved.pad))
 
     tokens = tf.TensorArray(tf.int32, size=0, dynamic_size=True, element_shape=[None])
     writing, tokens = tf.while_loop(goes_on, write, (writing, tokens), shape_invariants=(_shapes(writing), None))
     return writing, tf.transpose(tokens.stack())
 
 
-def _allowed(now: Writing, knobs: Knobs) -> tf.Tensor:
+def _allowed(now: Writing, knobs: Knobs, never: tuple[int, ...]) -> tf.Tensor:
     """Logits of the next token after all that forbids or discourages one: `(batch, vocabulary)`."""
     ids = tf.range(tf.shape(now.logits)[1])
-    never = tf.reduce_any(ids[:, None] == tf.constant(NOT_WRITTEN), axis=1)
-    logits = tf.where(never, NEVER, now.logits)
+    logits = tf.where(tf.reduce_any(ids[:, None] == tf.constant(never), axis=1), NEVER, now.logits)
     logits = tf.cond(
         tf.shape(now.seen)[1] > 0,
         lambda: choosing.penalised(logits, now.seen, knobs.repetition_penalty),

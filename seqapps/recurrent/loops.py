@@ -1,6 +1,6 @@
 """The recurrences of the three cells over a whole sequence on a CPU, with gradients derived by hand.
 
-Automatic differentiation of Keras' loop multiplies, at every step, the states of one batch by the gradient of the gates,
+Automatic differentiation of Keras' loop multiplies, at every step, the states of a batch by the gradient of the gates
 and adds the product to a gradient as large as the weights. Here the loop backwards only collects the gradients of the
 gates, and one large product at its end gives that of the weights, as cuDNN does. Results equal those of the stock
 layers but for rounding; with 512 units a training step takes about half the time.
@@ -8,7 +8,7 @@ layers but for rounding; with 512 units a training step takes about half the tim
 Imports TensorFlow: Keras has no loop that collects tensors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -104,7 +104,7 @@ def usable(layer: keras.layers.Layer, training: Any) -> bool:
     )
 
 
-def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, mask: Any) -> tuple:
+def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, mask: Any, training: Any) -> tuple:
     """What a stock layer answers to a sequence.
 
     Args:
@@ -113,16 +113,17 @@ def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, 
         inputs: `(batch, time, features)`.
         initial_states: `(batch, units)` each, or `None` for zeros.
         mask: `(batch, time)` booleans, `False` where states stay what they are; or `None`.
+        training: Whether to have the gradient derived by hand, which a SavedModel cannot hold.
 
     Returns:
         `(outputs, *states)`: `(batch, time, units)` in the order in which the layer reads, then `(batch, units)` each.
     """
     kernel, recurrent, bias = (tf.convert_to_tensor(weight) for weight in layer.cell.weights)
     sequence = tf.transpose(inputs, [1, 0, 2])  # (time, batch, features)
-    kept = None if mask is None else tf.cast(tf.transpose(mask), tf.float32)[:, :, None]  # (time, batch, 1)
+    real = None if mask is None else tf.cast(tf.transpose(mask), tf.float32)[:, :, None]  # (time, batch, 1)
     if layer.go_backwards:
         sequence = tf.reverse(sequence, [0])
-        kept = None if kept is None else tf.reverse(kept, [0])
+        real = None if real is None else tf.reverse(real, [0])
     input_bias, inner_bias = (bias[0], bias[1]) if cell == "gru" else (bias, tf.zeros_like(bias))
     flat = tf.matmul(tf.reshape(sequence, [-1, kernel.shape[0]]), kernel) + input_bias
     projected = tf.reshape(flat, [tf.shape(sequence)[0], tf.shape(sequence)[1], kernel.shape[1]])
@@ -130,59 +131,84 @@ def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, 
     if states is None:
         zeros = tf.zeros([tf.shape(sequence)[1], layer.units])
         states = [zeros] * (2 if cell == "lstm" else 1)
-    outputs, *states = _recurrence(CELLS[cell], kept)(projected, recurrent, inner_bias, *states)
-    if kept is not None:  # before the first real step there is no output that could stand again
-        outputs *= tf.cast(tf.cumsum(kept, axis=0) > 0, tf.float32)
+    if training:
+        outputs, *states = _differentiable(CELLS[cell], real)(projected, recurrent, inner_bias, *states)
+    else:
+        outputs, states, _ = _forward(CELLS[cell], projected, recurrent, inner_bias, states, real, keeps=False)
+    if real is not None:  # before the first real step there is no output that could stand again
+        outputs *= tf.cast(tf.cumsum(real, axis=0) > 0, tf.float32)
     return tf.transpose(outputs, [1, 0, 2]), *states
 
 
-def _recurrence(cell: Cell, mask: tf.Tensor | None) -> Callable[..., Any]:
-    """The loop over time as a function with a gradient of its own; `mask` is `(time, batch, 1)` or `None`."""
+def _forward(
+    cell: Cell,
+    projected: tf.Tensor,
+    recurrent: tf.Tensor,
+    bias: tf.Tensor,
+    initial: Sequence[tf.Tensor],
+    real: tf.Tensor | None,
+    keeps: bool,
+) -> tuple[tf.Tensor, Tensors, list[tf.TensorArray]]:
+    """The loop over time: outputs `(time, batch, units)`, the last states, and with `keeps` what `_backward` needs."""
+    time, width = tf.shape(projected)[0], recurrent.shape[0]
+    rows, masks = _listed(projected), None if real is None else _listed(real)
+
+    def step(number: tf.Tensor, states: Tensors, outputs: tf.TensorArray, kept: list[tf.TensorArray]) -> tuple:
+        inner = tf.matmul(states[0], recurrent) + bias
+        after, needed = cell.forward(rows.read(number), inner, states)
+        if masks is not None:
+            mask = masks.read(number)
+            after = [mask * new + (1 - mask) * old for new, old in zip(after, states, strict=True)]
+        kept = [array.write(number, each) for array, each in zip(kept, needed, strict=False)]
+        return number + 1, after, outputs.write(number, after[0]), kept
+
+    kept = [_empty(time, width) for _ in range(cell.kept if keeps else 0)]
+    start = (tf.constant(0), list(initial), _empty(time, width), kept)
+    _, states, outputs, kept = tf.while_loop(lambda number, *_: number < time, step, start, parallel_iterations=1)
+    return outputs.stack(), states, kept
+
+
+def _backward(
+    cell: Cell,
+    recurrent: tf.Tensor,
+    of_outputs: tf.Tensor,
+    of_states: Sequence[tf.Tensor],
+    kept: list[tf.TensorArray],
+    real: tf.Tensor | None,
+) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
+    """Gradients of what the inputs added, of what the states added, `(time, batch, gates)`, and of the first states."""
+    time, gates = tf.shape(of_outputs)[0], recurrent.shape[1]
+    given, masks = _listed(of_outputs), None if real is None else _listed(real)
+
+    def step(number: tf.Tensor, after: Tensors, of_rows: tf.TensorArray, of_inner: tf.TensorArray) -> tuple:
+        after = [after[0] + given.read(number), *after[1:]]
+        mask = None if masks is None else masks.read(number)
+        reached = after if mask is None else [each * mask for each in after]
+        row, inner, before = cell.backward(reached, [array.read(number) for array in kept])
+        before[0] += tf.matmul(inner, recurrent, transpose_b=True)
+        if mask is not None:  # what a padded step leaves as it is
+            before = [each + old * (1 - mask) for each, old in zip(before, after, strict=True)]
+        return number - 1, before, of_rows.write(number, row), of_inner.write(number, inner)
+
+    start = (time - 1, list(of_states), _empty(time, gates), _empty(time, gates))
+    _, of_initial, of_rows, of_inner = tf.while_loop(lambda number, *_: number >= 0, step, start, parallel_iterations=1)
+    return of_rows.stack(), of_inner.stack(), of_initial
+
+
+def _differentiable(cell: Cell, real: tf.Tensor | None) -> Callable[..., Any]:
+    """`_forward` as a function with a gradient of its own; `real` is `(time, batch, 1)` or `None`."""
 
     @tf.custom_gradient
     def recurrence(projected: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *initial: tf.Tensor) -> Any:
-        time = tf.shape(projected)[0]
-        rows, masks = _listed(projected), None if mask is None else _listed(mask)
-
-        def forward(step: tf.Tensor, states: Tensors, outputs: tf.TensorArray, kept: list) -> tuple:
-            inner = tf.matmul(states[0], recurrent) + bias
-            after, needed = cell.forward(rows.read(step), inner, states)
-            if masks is not None:
-                real = masks.read(step)
-                after = [real * new + (1 - real) * old for new, old in zip(after, states, strict=True)]
-            kept = [array.write(step, each) for array, each in zip(kept, needed, strict=True)]
-            return step + 1, after, outputs.write(step, after[0]), kept
-
-        width = recurrent.shape[0]
-        kept = [_empty(time, width) for _ in range(cell.kept)]
-        start = (tf.constant(0), list(initial), _empty(time, width), kept)
-        _, states, outputs, kept = tf.while_loop(
-            lambda step, *_: step < time, forward, start, parallel_iterations=1
-        )
-        outputs = outputs.stack()  # (time, batch, units)
+        outputs, states, kept = _forward(cell, projected, recurrent, bias, initial, real, keeps=True)
 
         def gradient(of_outputs: tf.Tensor, *of_states: tf.Tensor) -> tuple:
-            given = _listed(of_outputs)
-
-            def backward(step: tf.Tensor, after: Tensors, of_rows: tf.TensorArray, of_inner: tf.TensorArray) -> tuple:
-                after = [after[0] + given.read(step), *after[1:]]
-                real = None if masks is None else masks.read(step)
-                reached = after if real is None else [each * real for each in after]
-                row, inner, before = cell.backward(reached, [array.read(step) for array in kept])
-                before[0] += tf.matmul(inner, recurrent, transpose_b=True)
-                if real is not None:  # what a padded step leaves as it is
-                    before = [each + old * (1 - real) for each, old in zip(before, after, strict=True)]
-                return step - 1, before, of_rows.write(step, row), of_inner.write(step, inner)
-
-            gates = recurrent.shape[1]
-            start = (time - 1, list(of_states), _empty(time, gates), _empty(time, gates))
-            _, of_initial, of_rows, of_inner = tf.while_loop(
-                lambda step, *_: step >= 0, backward, start, parallel_iterations=1
-            )
-            inner = tf.reshape(of_inner.stack(), [-1, gates])
-            before = tf.reshape(tf.concat([initial[0][None], outputs[:-1]], axis=0), [-1, width])
+            of_rows, of_inner, of_initial = _backward(cell, recurrent, of_outputs, of_states, kept, real)
+            inner = tf.reshape(of_inner, [-1, recurrent.shape[1]])
+            before = tf.concat([initial[0][None], outputs[:-1]], axis=0)  # (time, batch, units)
+            before = tf.reshape(before, [-1, recurrent.shape[0]])
             of_recurrent = tf.matmul(before, inner, transpose_a=True)
-            return of_rows.stack(), of_recurrent, tf.reduce_sum(inner, axis=0), *of_initial
+            return of_rows, of_recurrent, tf.reduce_sum(inner, axis=0), *of_initial
 
         return (outputs, *states), gradient
 
@@ -191,7 +217,8 @@ def _recurrence(cell: Cell, mask: tf.Tensor | None) -> Callable[..., Any]:
 
 def _listed(tensor: tf.Tensor) -> tf.TensorArray:
     """A tensor by its first axis, time."""
-    return tf.TensorArray(tensor.dtype, tf.shape(tensor)[0], element_shape=tensor.shape[1:], clear_after_read=False).unstack(tensor)
+    size, shape = tf.shape(tensor)[0], tensor.shape[1:]
+    return tf.TensorArray(tensor.dtype, size, element_shape=shape, clear_after_read=False).unstack(tensor)
 
 
 def _empty(time: tf.Tensor, width: int) -> tf.TensorArray:

@@ -207,7 +207,7 @@ class RecurrentStack(keras.layers.Layer):
         """The outputs and states of a stock layer, on a CPU from a faster loop over the layer's own weights."""
         if not loops.usable(layer, training):
             return layer(inputs, initial_state=initial_states, mask=mask, training=training)
-        outputs, *states = loops.run(self.cell, layer, inputs, initial_states, mask)
+        outputs, *states = loops.run(self.cell, layer, inputs, initial_states, mask, training)
         return outputs if layer.return_sequences else outputs[:, -1], *states
 
     def _merge(self, streams):

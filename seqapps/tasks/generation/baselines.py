@@ -82,7 +82,5 @@ def fit(train: Encoded, validation: Encoded, vocabulary_size: int, tokenizer: st
     if not whole:
         token_ids[0] = START
     model = KneserNey(token_ids, vocabulary_size, HIGHEST_ORDER[tokenizer])
-    losses = {
-        order: -each.mean() for order, each in model.log_probabilities(validation.token_ids[:VALIDATED]).items()
-    }
+    losses = {order: -each.mean() for order, each in model.log_probabilities(validation.token_ids[:VALIDATED]).items()}
     return Baselines(token_ids, vocabulary_size, min(losses, key=losses.__getitem__), whole)

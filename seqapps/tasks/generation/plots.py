@@ -22,7 +22,7 @@ def write_report(
 ) -> None:
     """Write `report.html`: verdict and table first, then samples, where the model is good and bad, training."""
     sections = [_score_section(evaluation), *_sample_sections(evaluation), _place_section(evaluation)]
-    sections.append(_window_section(table))
+    sections.append(_window_section(table, evaluation))
     curves = report.curves(progress.history, progress.best_epoch)
     training = report.Section("Training").figure(curves, "Training and validation loss in nats per token")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
@@ -88,8 +88,7 @@ def _place_section(evaluation: Evaluation) -> report.Section:
         count = np.maximum(np.bincount(position, minlength=window), 1)
         groups = 2 ** np.arange(int(np.log2(window)) + 1)
         means = [
-            total[low:high].sum() / count[low:high].sum()
-            for low, high in zip([0, *groups[:-1]], groups, strict=True)
+            total[low:high].sum() / count[low:high].sum() for low, high in zip([0, *groups[:-1]], groups, strict=True)
         ]
         style = "-" if method in OWN else "--"
         axes.plot(groups, means, style, color=report.COLORS[number % len(report.COLORS)], label=method, marker=".")
@@ -105,17 +104,26 @@ def _place_section(evaluation: Evaluation) -> report.Section:
     )
 
 
-def _window_section(table: pd.DataFrame) -> report.Section:
-    section = report.Section("Hardest and easiest windows")
+def _window_section(table: pd.DataFrame, evaluation: Evaluation) -> report.Section:
+    section = report.Section("Through the text")
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    names = {"loss": MODEL} | {method: method for method in evaluation.nats if method not in OWN}
+    for number, (column, label) in enumerate(names.items()):
+        axes.plot(table[column].to_numpy(), color=report.COLORS[number], label=label, linewidth=1)
+    axes.set_xlabel(f"window of {evaluation.metrics['window']} tokens")
+    axes.set_ylabel("nats per token")
+    axes.legend(frameon=False, fontsize=8)
+    section.figure(figure, "Loss of every window, in the order of the text")
     order = np.argsort(-table["loss"].to_numpy(), kind="stable")
     for heading, rows in (("Hardest", order[: SHOWN // 2]), ("Easiest", order[::-1][: SHOWN // 2])):
-        for row in table.iloc[rows].itertuples():
-            section.paragraph(f"{heading}: {row.id}, {row.loss:.3f} nats per token", "note")
-            section.blocks.append(_quoted(row.reference))
+        for place, loss, text in table.iloc[rows][["id", "loss", "reference"]].to_numpy().tolist():
+            section.paragraph(f"{heading}: {place}, {loss:.3f} nats per token", "note")
+            section.blocks.append(_quoted(text))
     return section
 
 
 def _quoted(text: str) -> str:
     """A text as HTML, its lines kept."""
     shown = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
-    return f'<p style="white-space: pre-wrap; border-left: 2px solid #9ab; padding-left: .8rem">{html.escape(shown)}</p>'
+    return f'<p class="quote">{html.escape(shown)}</p>'

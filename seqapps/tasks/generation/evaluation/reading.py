@@ -69,8 +69,10 @@ def fresh(served: Served, encoded: Encoded) -> Iterator[Chunk]:
 
 
 def _chunk(places: np.ndarray, told: dict, begins: bool, skipped: int = 0) -> Chunk:
-    arrays = (told[name].numpy()[:, skipped:] for name in ("log_probability", "likeliest", "features"))
-    return Chunk(places, *arrays, begins=begins)
+    nats, likeliest, features = (
+        told[name].numpy()[:, skipped:] for name in ("log_probability", "likeliest", "features")
+    )
+    return Chunk(places, nats, likeliest, features, begins)
 
 
 def spread(chunks: Iterator[Chunk], count: int) -> tuple[np.ndarray, np.ndarray]:

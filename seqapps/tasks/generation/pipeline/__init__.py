@@ -11,7 +11,6 @@ from seqapps.tasks.generation import baselines as simple_methods
 from seqapps.tasks.generation import data as data_module
 from seqapps.tasks.generation import evaluation, plots, serving
 from seqapps.tasks.generation.config import Config
-from seqapps.tasks.generation.data import Splits
 from seqapps.tasks.generation.pipeline import fitting, telling
 from seqapps.tasks.generation.pipeline.telling import summary
 
@@ -68,9 +67,7 @@ def train(
     )
     plots.write_report(folder / "report.html", config, splits, result, table, progress)
     run_folder.write_text(folder / "README.md", telling.model_card(config, splits, result.metrics))
-    run_folder.write_manifest(
-        folder, splits.hashes, progress.seconds, seed=config.seed, best_epoch=progress.best_epoch
-    )
+    run_folder.write_manifest(folder, splits.hashes, progress.seconds, seed=config.seed, best_epoch=progress.best_epoch)
     print(summary(result.metrics), f"\nReport: {folder / 'report.html'}\nSavedModel: {folder / 'export'}", sep="")
     return result.metrics
 

@@ -67,12 +67,9 @@ def fit_and_export(
     """Train a model, or go on with it, and write what is left of it; the training model's carried states are not."""
     cache = folder / CACHE
     cache.mkdir(exist_ok=True)
-    encoded = {
-        split: scaling.encode(splits.parts[split], cache / f"{split}.ids") for split in ("train", "validation")
-    }
+    encoded = {split: scaling.encode(splits.parts[split], cache / f"{split}.ids") for split in ("train", "validation")}
     run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
     progress = _fit(model, config, scaling, encoded, folder)
-    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_with(folder / ENCODER_WEIGHTS, encoder(model).save_weights)
     run_folder.write_history(folder / "history.csv", progress.history)
@@ -103,7 +100,7 @@ def _fit(
     carried = CarriedTraining(model, config)
     optimizer = training.make_optimizer(config, config.epochs * steps)
     carried.compile(optimizer, jit_compile=False)
-    return training.fit(
+    progress = training.fit(
         carried,
         lambda epoch: streams.training_windows(encoded["train"], lanes, window, steps, config.seed, epoch),
         steps,
@@ -112,6 +109,8 @@ def _fit(
         folder / "checkpoints",
         Sampling(model, scaling, config, folder / SAMPLES_FILE) if config.sample_every else None,
     )
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    return progress
 
 
 class Sampling:
@@ -145,5 +144,6 @@ class Sampling:
     def _rows_before(self, epoch: int) -> list[dict[str, Any]]:
         if not self.path.is_file():
             return []
-        rows = pd.read_csv(self.path, keep_default_na=False)
-        return rows[rows["epoch"] <= epoch].to_dict("records")
+        table = pd.read_csv(self.path, keep_default_na=False)
+        rows = table[table["epoch"] <= epoch]
+        return [dict(zip(rows.columns, row, strict=True)) for row in rows.to_numpy().tolist()]

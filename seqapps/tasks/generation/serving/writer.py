@@ -7,15 +7,16 @@ import tensorflow as tf
 
 from seqapps.decoding import choosing, generation
 from seqapps.decoding.choosing import Knobs
-from seqapps.decoding.generation import LONGEST_STOP, MOST_TOKENS, Writing
+from seqapps.decoding.generation import LONGEST_STOP, MOST_TOKENS, Reserved, Writing
 from seqapps.tasks.generation.model import LanguageModel
 from seqapps.tasks.generation.preprocessing import Preprocessing
 from seqapps.text import pieces
-from seqapps.text.kinds import PAD, START, UNKNOWN
+from seqapps.text.kinds import END, PAD, START, UNKNOWN
 
 MOST_PROMPT = 4096  # tokens of a prompt that are read: its last ones
 MOST_SCORED = 65_536  # tokens of a text that are scored: its first ones
 SCORED_AT_ONCE = 64
+RESERVED = Reserved(PAD, END, never=(PAD, UNKNOWN, START))
 
 
 class Writer:
@@ -56,11 +57,11 @@ class Writer:
         mask = tf.sequence_mask(read.row_lengths())
         features, states = self.parts.run(read.to_tensor(PAD), mask=mask)
         logits = self.parts.head(features[:, -1])  # where a row has ended its last output stands again
-        return generation.begin(kept, logits, states, knobs), knobs, token_ids
+        return generation.begin(kept, logits, states, knobs, PAD), knobs, token_ids
 
     def go_on(self, writing: Writing, knobs: Knobs, steps: tf.Tensor) -> tuple[Writing, tf.Tensor]:
         """As `decoding.generation.go_on`."""
-        return generation.go_on(writing, knobs, steps, self.parts.step, self.tokenizer.spell)
+        return generation.go_on(writing, knobs, steps, self.parts.step, self.tokenizer.spell, RESERVED)
 
     def spelled(self, before: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
         """`(batch, time)` new tokens as bytes, `(batch,)`; `before` are the tokens that they follow."""
