@@ -119,7 +119,7 @@ def row_lines(row: str, result: dict) -> list[str]:
 def table() -> str:
     """The results as Markdown."""
     results = training_runs.read_results()
-    told = "Written by `python benchmarks/text_generation.py ROW --data DIR`. Rows named `-chosen` are scores on validation."
+    told = "Written by `python benchmarks/text_generation.py ROW --data DIR`. Rows named `-chosen` are on validation."
     lines = ["# Language models, measured", "", told, ""]
     for row in (name for each in ROWS for name in (each, each + CHOSEN)):
         if row in results:

@@ -132,10 +132,13 @@ def go_on(
         after = tf.cond(uses_stop, lambda: _at_stop(after, kept, spell(now.token, token), knobs), lambda: after)
         logits, states = step(token, now.states)
         after = after._replace(logits=logits, states=states)
+        for tensor, shape in zip(tf.nest.flatten(after), tf.nest.flatten(shapes), strict=True):
+            tensor.set_shape(shape)  # some operations forget how many axes there are
         return after, tokens.write(now.count - begun, tf.where(kept, token, reserved.pad))
 
+    shapes = _shapes(writing)
     tokens = tf.TensorArray(tf.int32, size=0, dynamic_size=True, element_shape=[None])
-    writing, tokens = tf.while_loop(goes_on, write, (writing, tokens), shape_invariants=(_shapes(writing), None))
+    writing, tokens = tf.while_loop(goes_on, write, (writing, tokens), shape_invariants=(shapes, None))
     return writing, tf.transpose(tokens.stack())
 
 
@@ -241,7 +244,7 @@ def _matched(history: tf.Tensor, most: tf.Tensor) -> tf.Tensor:
 def _shapes(writing: Writing) -> Writing:
     """What may change from step to step: nothing but how many rows there are, which is not known."""
 
-    def shape(tensor: tf.Tensor) -> tf.TensorShape:
-        return tf.TensorShape([None] + [None if size is None else size for size in tensor.shape[1:]])
-
-    return tf.nest.map_structure(lambda each: shape(each) if each.shape.rank else each.shape, writing)
+    kept = tf.nest.map_structure(lambda each: each.shape[1:] if each.shape.rank else None, writing)
+    shapes = tf.nest.map_structure(lambda rest: tf.TensorShape([] if rest is None else [None, *rest]), kept)
+    wide = tf.TensorShape([None, None])  # with or without anything in them
+    return shapes._replace(seen=wide, history=wide, matched=wide)

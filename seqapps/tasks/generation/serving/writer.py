@@ -54,8 +54,10 @@ class Writer:
         knobs = choosing.for_rows(knobs, batch, MOST_TOKENS, LONGEST_STOP)
         kept = token_ids[:, -MOST_PROMPT:]
         read = tf.concat([tf.fill([batch, 1], START), kept], axis=1)
-        mask = tf.sequence_mask(read.row_lengths())
-        features, states = self.parts.run(read.to_tensor(PAD), mask=mask)
+        dense = read.to_tensor(PAD)
+        dense = tf.pad(dense, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(dense)[1])]])  # of no row too one step is read
+        mask = tf.sequence_mask(read.row_lengths(), tf.shape(dense)[1])
+        features, states = self.parts.run(dense, mask=mask)
         logits = self.parts.head(features[:, -1])  # where a row has ended its last output stands again
         return generation.begin(kept, logits, states, knobs, PAD), knobs, token_ids
 
