@@ -102,8 +102,9 @@ def load_whole(data: Data, config: Config) -> Splits:
 
 
 def resolved(config: Config, splits: Splits) -> Config:
-    """The config with the column that was found, so that `config.json` repeats the run."""
-    return dataclasses.replace(config, text_column=splits.parts["train"].documents.text_column)
+    """The config with the column that was found and the width of token vectors, so that `config.json` tells them."""
+    column = splits.parts["train"].documents.text_column
+    return dataclasses.replace(config, text_column=column, embedding_size=config.token_width)
 
 
 def with_column_of(data: Data, config: Config) -> Config:

@@ -47,6 +47,12 @@ class Config(TaskConfig):
         "those of the network",
         choices=LINEAR_SKIPS,
     )
+    pretrained: str | None = option(
+        None, "run of the task generation whose tokenizer, token vectors and recurrent weights are the start"
+    )
+    gradual_unfreezing: bool = option(
+        True, "with `pretrained`: train the head first, then one layer more per epoch, lower ones at lower rates"
+    )
     class_weights: str = option("none", "weigh texts so that all classes count alike", choices=CLASS_WEIGHTS)
 
     def __post_init__(self) -> None:
@@ -63,8 +69,23 @@ class Config(TaskConfig):
             checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)
         if self.embeddings is not None and self.embedding_start is not None:
             checks.fail("embedding_start", "left out with `embeddings`", self.embedding_start)
-        if not self.train_embeddings and self.embeddings is None and self.initialize_from is None:
+        if self.pretrained is not None:
+            self._check_pretrained()
+        if not self.train_embeddings and (self.embeddings, self.initialize_from, self.pretrained) == (None,) * 3:
             advice = (
                 "Random vectors that never change carry no meaning: name a file in `embeddings`, or start from a run."
             )
             checks.fail("train_embeddings", "True without `embeddings` or `initialize_from`", False, advice)
+
+    def _check_pretrained(self) -> None:
+        """Refuse what a language model that is the start leaves without meaning."""
+        for name in ("initialize_from", "embeddings", "embedding_start"):
+            if getattr(self, name) is not None:
+                advice = "The token vectors and weights are those of the language model."
+                checks.fail(name, "left out with `pretrained`", getattr(self, name), advice)
+        if self.bidirectional:
+            advice = "A language model reads in one direction."
+            checks.fail("bidirectional", "False with `pretrained`", True, advice)
+        if self.weight_decay:
+            advice = "It would move layers that are still frozen."
+            checks.fail("weight_decay", "0 with `pretrained`", self.weight_decay, advice)

@@ -16,12 +16,11 @@ from seqapps.tasks.generation.data import Splits
 from seqapps.tasks.generation.evaluation import TEMPERATURES
 from seqapps.tasks.generation.model import CarriedTraining, build_model
 from seqapps.tasks.generation.preprocessing import Preprocessing
-from seqapps.text import streams
+from seqapps.text import encoders, streams
 from seqapps.text.batches import Encoded
 
 TASK = "generation"
 INITIAL_WEIGHTS = "initial.weights.h5"
-ENCODER_WEIGHTS = "encoder.weights.h5"
 CACHE = "cache"
 SAMPLES_FILE = "samples.csv"
 SAMPLE_TOKENS = 200
@@ -71,7 +70,7 @@ def fit_and_export(
     run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
     progress = _fit(model, config, scaling, encoded, folder)
     run_folder.write_with(folder / "model.keras", model.save)
-    run_folder.write_with(folder / ENCODER_WEIGHTS, encoder(model).save_weights)
+    encoders.write_text_encoder(folder / encoders.FILE, model.get_layer("embedding"), model.get_layer("stack"))
     run_folder.write_history(folder / "history.csv", progress.history)
     if not export.has_version(folder / "export"):
         bundle = serving.bundle(model, scaling)
@@ -85,11 +84,6 @@ def fit_and_export(
         counted.save(folder / "baselines.npz")
     shutil.rmtree(cache)
     return progress, counted
-
-
-def encoder(model: keras.Model) -> keras.Model:
-    """What another task can start from: the embedding and the stack."""
-    return keras.Model(model.get_layer("token_ids").output, model.get_layer("stack").output, name="encoder")
 
 
 def _fit(

@@ -12,7 +12,7 @@ from seqapps.tasks.sentiment import data as data_module
 from seqapps.tasks.sentiment import evaluation, plots, serving
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
-from seqapps.tasks.sentiment.pipeline import fitting, telling
+from seqapps.tasks.sentiment.pipeline import fitting, pretraining, telling
 from seqapps.tasks.sentiment.pipeline.telling import summary
 from seqapps.text import reading
 
@@ -44,6 +44,8 @@ def train(
         FileNotFoundError: If a file is missing.
         ValueError: If data, options or the folder cannot be used.
     """
+    if config.pretrained is not None:
+        config = pretraining.resolved(config)
     splits = data_module.load(data, config)
     config = data_module.resolved(config, splits)
     scaling = fitting.fitted(splits, config)

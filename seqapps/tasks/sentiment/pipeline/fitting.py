@@ -16,15 +16,15 @@ from seqapps.tasks.sentiment import evaluation, linear, preprocessing, serving
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.model import EMBEDDING_SIZE, build_model, loss_of
+from seqapps.tasks.sentiment.pipeline import pretraining
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.tasks.sentiment.temperature import indicators
-from seqapps.text import batches, embeddings
+from seqapps.text import batches, embeddings, encoders
 from seqapps.text.batches import Encoded
 from seqapps.text.kinds import SPECIAL_TOKENS
 
 TASK = "sentiment"
 INITIAL_WEIGHTS = "initial.weights.h5"
-ENCODER_WEIGHTS = "encoder.weights.h5"
 LINEAR_SKIP = "linear_skip.npz"
 CACHE = "cache"
 SPREAD = 0.05  # of random token vectors, as in Keras
@@ -44,6 +44,9 @@ def fitted(splits: Splits, config: Config) -> Preprocessing:
     Raises:
         ValueError: If an option or the classes contradict that run's.
     """
+    if config.pretrained is not None:
+        tokenizer = pretraining.read(config).tokenizer
+        return Preprocessing(tokenizer, splits.classes, splits.separator, config.max_tokens)
     if config.initialize_from is None:
         return preprocessing.fit(splits, config)
     run = Path(config.initialize_from)
@@ -73,6 +76,8 @@ def start_vectors(config: Config, splits: Splits, scaling: Preprocessing) -> tup
     With `embedding_start="log_odds"` the first numbers of a vector are the token's log-odds of every class (of two
     classes, of the second): what naive Bayes knows of a word that was seen once, no gradient would tell.
     """
+    if config.pretrained is not None:
+        return config, pretraining.read(config).embedding, ""
     if config.initialize_from is not None:  # whose vectors it takes
         return dataclasses.replace(config, embedding_size=config.embedding_size or EMBEDDING_SIZE), None, ""
     if config.embeddings is None:
@@ -127,12 +132,15 @@ def compiled_model(
 ) -> keras.Model:
     """The model with its first weights: those of `initialize_from`, or of the start that a resumed run has stored."""
     model = build_model(config, scaling.tokenizer.vocabulary_size, len(scaling.classes), vectors)
+    if config.pretrained is not None:
+        model.get_layer("stack").set_weights(pretraining.read(config).stack)
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
         training.start_from(model, Path(config.initialize_from), ALIKE)
     steps = math.ceil(splits.count("train") / config.batch_size)
-    optimizer = training.make_optimizer(config, config.epochs * steps)
+    rates = pretraining.layer_rates(config, steps) if config.pretrained and config.gradual_unfreezing else None
+    optimizer = training.make_optimizer(config, config.epochs * steps, rates)
     model.compile(optimizer, loss_of(scaling.multi_label), jit_compile=False)
     return model
 
@@ -152,7 +160,7 @@ def fit_and_export(
         skip, encoded = _with_skip(encoded, splits, scaling, folder / LINEAR_SKIP)
     progress = _fit(model, config, splits, encoded, folder)
     run_folder.write_with(folder / "model.keras", model.save)
-    run_folder.write_with(folder / ENCODER_WEIGHTS, encoder(model).save_weights)
+    encoders.write_text_encoder(folder / encoders.FILE, model.get_layer("embedding"), model.get_layer("stack"))
     run_folder.write_history(folder / "history.csv", progress.history)
     targets = splits.targets("validation")
     calibration = evaluation.calibrate(model, encoded["validation"], targets, splits.multi_label)
@@ -186,11 +194,6 @@ def stored_skip(folder: Path) -> linear.LinearSkip | None:
     """The linear skip of a run, if it has one."""
     path = folder / LINEAR_SKIP
     return linear.LinearSkip.load(path)[0] if path.is_file() else None
-
-
-def encoder(model: keras.Model) -> keras.Model:
-    """What another task can start from: the embedding and the stack."""
-    return keras.Model(model.get_layer("token_ids").output, model.get_layer("stack").output, name="encoder")
 
 
 def _fit(

@@ -27,7 +27,8 @@ def notes(splits: Splits, config: Config, coverage: str) -> tuple[str, ...]:
         config: The options.
         coverage: What a file of vectors covers, empty without one.
     """
-    tokenizer = sample_note(splits) if config.initialize_from is None else ""
+    fitted_anew = config.initialize_from is None and config.pretrained is None
+    tokenizer = sample_note(splits) if fitted_anew else ""
     skip = linear.sample_note(splits) if config.linear_skip != "none" else ""
     fitted = baselines.sample_notes(splits) if config.baselines != "none" else []
     return (*splits.notes, *filter(None, [tokenizer, skip, *fitted, coverage]))

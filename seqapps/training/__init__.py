@@ -1,0 +1,111 @@
+"""Training with exact resume: a run that was killed anywhere goes on as if nothing had happened."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from seqapps.config import TaskConfig
+from seqapps.training.optimizer import DenseAdam, WarmupSchedule, make_optimizer
+from seqapps.training.resumable import STATE_FILE, Progress, ResumableTraining
+
+__all__ = ["STATE_FILE", "DenseAdam", "Progress", "ResumableTraining", "WarmupSchedule", "make_optimizer"]
+__all__ += ["fit", "keep_memory", "set_seed", "start_from"]
+
+# Numbers of malloc.h: one arena for all threads; no block of its own from the system; never give back; take much.
+MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 1 << 28))
+
+
+def set_seed(seed: int) -> None:
+    """Make weights, order and dropout depend on `seed` alone, bit for bit on one machine."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def keep_memory() -> None:
+    """Let the C library keep the memory of a step for the next one.
+
+    By default glibc gives large blocks back to the system as soon as they are free. A training step that takes hundreds
+    of megabytes then spends up to half of its time on pages that the system has to clear again.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # another C library, which has no such options
+        return
+    for parameter, value in MALLOC_OPTIONS:
+        mallopt(parameter, value)
+
+
+def fit(
+    model: keras.Model,
+    training_from: Callable[[int], tf.data.Dataset],
+    steps_per_epoch: int,
+    validation: tf.data.Dataset,
+    config: TaskConfig,
+    checkpoints: Path,
+    after_epoch: Callable[[int], None] | None = None,
+) -> Progress:
+    """Train a compiled model, or go on where `checkpoints` says, and leave it with the weights of its best epoch.
+
+    Args:
+        model: Compiled; with an unbuilt optimizer.
+        training_from: The batches from an epoch (counted from 0) on, without end; their order may depend on the epoch
+            and a seed, and on nothing else.
+        steps_per_epoch: Batches that make an epoch.
+        validation: Finite; its loss chooses the best epoch.
+        config: `epochs`, `patience` and `max_minutes`.
+        checkpoints: Folder of the resumable state.
+        after_epoch: Called with every epoch, counted from 0, while the model has the weights that were evaluated.
+
+    Returns:
+        The course of the training.
+
+    Raises:
+        ValueError: If the loss stops being a finite number.
+    """
+    keep_memory()
+    model.optimizer.build(model.trainable_variables)
+    state = ResumableTraining(checkpoints, config.patience, config.max_minutes, after_epoch)
+    state.set_model(model)
+    state.restore()
+    if not state.progress.finished and state.progress.epoch < config.epochs:
+        model.fit(
+            training_from(state.progress.epoch),
+            initial_epoch=state.progress.epoch,
+            epochs=config.epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation,
+            callbacks=[state],
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    for variable, value in zip(model.variables, state.best, strict=True):
+        variable.assign(value)
+    return state.progress
+
+
+def start_from(model: keras.Model, run: Path, alike: str) -> None:
+    """Give a model the weights of a finished run.
+
+    Args:
+        model: Built.
+        run: Its folder.
+        alike: What the two must have in common, for the message.
+
+    Raises:
+        FileNotFoundError: If it is no finished run.
+        ValueError: If its weights have other shapes.
+    """
+    if not (run / "model.keras").is_file():
+        raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
+    other = keras.models.load_model(run / "model.keras", compile=False)
+    theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (other, model))
+    if theirs != ours:
+        raise ValueError(
+            f"`initialize_from` must be a run with the same {alike}. "
+            f"Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
+        )
+    model.set_weights(other.get_weights())

@@ -1,0 +1,117 @@
+"""Adam with a schedule, and with layers that change later and less than others."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from seqapps import checks
+from seqapps.config import TaskConfig
+
+
+@keras.saving.register_keras_serializable("seqapps")
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear rise from 0, then constant, linear or cosine to 0, or falling with the inverse square root of the step.
+
+    Sources: cosine Loshchilov & Hutter 2017, inverse square root Vaswani et al. 2017.
+
+    Args:
+        peak: Highest learning rate.
+        warmup_steps: Steps of the rise.
+        total_steps: Steps of the whole training; `linear` and `cosine` reach 0 there.
+        shape: `"constant"`, `"linear"`, `"cosine"` or `"inverse_sqrt"`.
+
+    Example:
+
+    >>> schedule = WarmupSchedule(peak=0.1, warmup_steps=10, total_steps=110, shape="linear")
+    >>> [round(float(schedule(step)), 3) for step in (0, 4, 10, 60, 110)]
+    [0.01, 0.05, 0.1, 0.05, 0.0]
+    """
+
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int, shape: str) -> None:
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.shape = shape
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / max(self.warmup_steps, 1)
+        done = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
+        done = ops.clip(done, 0.0, 1.0)
+        after = {
+            "constant": lambda: ops.ones_like(step),
+            "linear": lambda: 1 - done,
+            "cosine": lambda: 0.5 * (1 + ops.cos(math.pi * done)),
+            "inverse_sqrt": lambda: ops.rsqrt(
+                ops.maximum(step + 1, max(self.warmup_steps, 1)) / max(self.warmup_steps, 1)
+            ),
+        }[self.shape]()
+        return self.peak * ops.where(step < self.warmup_steps, rising, after)
+
+    def get_config(self) -> dict[str, Any]:
+        return vars(self).copy()
+
+
+@keras.saving.register_keras_serializable("seqapps")
+class DenseAdam(keras.optimizers.Adam):
+    """Adam that sums the rows of an embedding's gradient first, and may change some layers later and less than others.
+
+    Keras takes the norm of such a gradient without summing the rows of a token that occurs more than once, and so
+    clips to another limit than was asked for.
+
+    Args:
+        *args: As for `keras.optimizers.Adam`.
+        layer_rates: For some layers the factor of their learning rate, and the step at which they begin to change; a
+            variable belongs to the layer whose name stands first in its path. Others change by the whole rate.
+        **kwargs: As for `keras.optimizers.Adam`.
+    """
+
+    def __init__(self, *args: Any, layer_rates: Mapping[str, Sequence[float]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.layer_rates = dict(layer_rates or {})
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Change one variable; as in Keras."""
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        name = next((name for name in self.layer_rates if path.startswith(f"{name}/")), None)
+        if name is not None:
+            factor, first_step = self.layer_rates[name]
+            learning_rate = learning_rate * ops.where(self.iterations >= int(first_step), factor, 0.0)
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"layer_rates": {name: list(rate) for name, rate in self.layer_rates.items()}}
+
+    def apply(self, grads, trainable_variables=None):
+        """Change the variables; as in Keras."""
+        dense = [gradient if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
+        return super().apply(dense, trainable_variables)
+
+
+def make_optimizer(
+    config: TaskConfig, total_steps: int, layer_rates: Mapping[str, Sequence[float]] | None = None
+) -> keras.optimizers.Optimizer:
+    """Adam with the config's schedule, decoupled weight decay, limit on the gradient's global norm and average.
+
+    Args:
+        config: The options.
+        total_steps: Of the whole training.
+        layer_rates: As for `DenseAdam`.
+    """
+    if config.warmup_steps >= total_steps:
+        advice = f"Training takes {total_steps} steps: epochs × batches."
+        checks.fail("warmup_steps", f"below {total_steps}", config.warmup_steps, advice)
+    rate = WarmupSchedule(config.learning_rate, config.warmup_steps, total_steps, config.schedule)
+    decay = getattr(config, "average_weights", 0.0)
+    return DenseAdam(
+        rate,
+        weight_decay=config.weight_decay or None,
+        global_clipnorm=config.clip_norm,
+        use_ema=decay > 0,
+        ema_momentum=decay or 0.99,
+        layer_rates=layer_rates,
+    )
