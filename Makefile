@@ -3,6 +3,7 @@ BIN := .venv/bin
 READY := .venv/ready
 FORECAST := runs/demo-forecasting
 SENTIMENT := runs/demo-sentiment
+GENERATION := runs/demo-generation
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-all test test-slow lint lock wheel clean
@@ -20,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster and a classifier on the demo data
+demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster, a classifier and a language model on the demo data
 	$(BIN)/python apps/forecasting.py train data/forecasting/sea_surface_temperature.csv $(FORECAST) --config data/forecasting/demo.toml --overwrite
 	@echo; echo "The next steps, from the SavedModel:"
 	@$(BIN)/python apps/forecasting.py predict $(FORECAST) data/forecasting/sea_surface_temperature.csv \
@@ -30,6 +31,9 @@ demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster and a cl
 	@echo; echo "Two new texts, from the SavedModel:"
 	@printf 'Friendly staff, and the soup was hot.\nTwo hours late and nobody said a word.\n' | \
 	  $(BIN)/python apps/sentiment.py predict $(SENTIMENT) -
+	$(BIN)/python apps/text_generation.py train data/generation/commonplace.jsonl $(GENERATION) --config data/generation/demo.toml --overwrite
+	@echo; echo "A text that goes on, from the SavedModel:"
+	@$(BIN)/python apps/text_generation.py predict $(GENERATION) --prompt "Dear sister," --temperature 0.7
 
 demo-all: demo  ## every task on its demo data
 

@@ -60,6 +60,7 @@ def test_the_config_of_such_a_run_is_taken_again(options, toys):
     assert pretraining.resolved(Config.from_dict(config.to_dict())) == config
 
 
+@pytest.mark.slow
 def test_layers_thaw_from_the_head_on(options, toys, tmp_path):
     changed = []
     for epochs in (1, 2, 3):
