@@ -114,8 +114,9 @@ def table() -> str:
         "",
         f"`{result['command']}`",
         "",
-        f"Characters, {LAYERS} LSTM layers, temperature 1, {TOKENS} tokens per text, {THREADS} threads, {result['machine']}. "
-        f"Tokens per second, median of {TURNS} turns; in brackets the median ratio of our speed to it in the same turn.",
+        f"Characters, {LAYERS} LSTM layers, temperature 1, {TOKENS} tokens per text, {THREADS} threads, "
+        f"{result['machine']}. "
+        f"Tokens per second, median of {TURNS} turns; in brackets the median ratio of our speed to it, turn by turn.",
         "",
         "| units, batch | " + " | ".join((OURS, *TORCH, PREDICT)) + " |",
         "|---" * (len(TORCH) + 3) + "|",

@@ -1,7 +1,7 @@
 """Characters written by PyTorch, for `benchmarks/generation_speed.py`, which starts this with a Python that has torch.
 
-Reads one JSON object per line, {"way": …, "batch": …, "tokens": …}, and answers each with the seconds that it took. Needs no
-other package of the project: PyTorch is a tool of this benchmark alone.
+Reads one JSON object per line, {"way": …, "batch": …, "tokens": …}, and answers each with the seconds that it took.
+Needs no other package of the project: PyTorch is a tool of this benchmark alone.
 """
 
 import json

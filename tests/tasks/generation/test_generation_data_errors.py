@@ -101,6 +101,13 @@ def test_a_file_of_white_space_alone_is_an_error(write, part):
         data.load_whole(own, Config())
 
 
+def test_white_space_may_stand_before_or_after_a_text(write):
+    for texts in (["a", BLANKS], [BLANKS, "a"], [BLANKS, "a", BLANKS]):
+        assert data.load_whole(pd.DataFrame({"text": texts}), Config()).parts["all"].characters == len("".join(texts))
+    long = BLANKS * 10_000  # which is more than one chunk
+    assert data.load_whole(write("a.txt", f"{long}a\n{long}"), Config()).parts["all"].characters == 2 * len(long) + 2
+
+
 def test_a_table_of_empty_texts_is_an_error():
     with refusal("the DataFrame: column 'text' must hold texts. Received: 3 rows, all empty."):
         data.load(pd.DataFrame({"text": ["", None, " \n"]}), Config())
