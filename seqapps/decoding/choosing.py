@@ -6,6 +6,7 @@ import tensorflow as tf
 
 NEVER = -1e9  # the logit of what must not come next
 TINY = 1e-6
+HIGHEST_PENALTY = 1e6
 
 
 class Knobs(NamedTuple):
@@ -14,7 +15,8 @@ class Knobs(NamedTuple):
     Attributes:
         max_new_tokens: int32, tokens to make at most.
         temperature: float32, divides the logits; 0 takes the likeliest token.
-        top_k: int32, likeliest tokens among which one is drawn; 0 for all (Fan et al. 2018).
+        top_k: int32, likeliest tokens among which one is drawn, with all that are as likely as the last of them; 0 for
+            all (Fan et al. 2018).
         top_p: float32, share of the probability among whose likeliest tokens one is drawn; 1 for all (Holtzman et al.
             2020).
         repetition_penalty: float32, by which tokens that the text holds become less likely; 1 for none (Keskar et al.
@@ -50,7 +52,9 @@ def for_rows(knobs: Knobs, batch: tf.Tensor, most_tokens: int, longest_stop: int
         temperature=tf.where(rows.temperature > TINY, rows.temperature, 0.0),
         top_k=tf.maximum(rows.top_k, 0),
         top_p=tf.where((rows.top_p >= 0) & (rows.top_p < 1), rows.top_p, 1.0),
-        repetition_penalty=tf.where(rows.repetition_penalty > 0, rows.repetition_penalty, 1.0),
+        repetition_penalty=tf.where(
+            rows.repetition_penalty > 0, tf.minimum(rows.repetition_penalty, HIGHEST_PENALTY), 1.0
+        ),
         no_repeat_ngram=tf.maximum(rows.no_repeat_ngram, 0),
         stop=tf.strings.substr(rows.stop, tf.zeros_like(stop_length), stop_length),
         seed=rows.seed,
@@ -75,7 +79,8 @@ def choose(logits: tf.Tensor, knobs: Knobs, uniform: tf.Tensor) -> tf.Tensor:
     likeliest = tf.argmax(logits, axis=1, output_type=tf.int32)
 
     def drawn() -> tf.Tensor:
-        scaled = logits / tf.maximum(knobs.temperature, TINY)[:, None]
+        # What must not come next stays impossible however high the temperature is.
+        scaled = tf.where(logits > NEVER / 2, logits / tf.maximum(knobs.temperature, TINY)[:, None], NEVER)
         scaled -= tf.reduce_max(scaled, axis=1, keepdims=True)
         cut = tf.reduce_any((knobs.top_k > 0) | (knobs.top_p < 1))
         scaled = tf.cond(cut, lambda: tf.where(scaled >= _least(scaled, knobs), scaled, NEVER), lambda: scaled)

@@ -40,7 +40,7 @@ class Writing(NamedTuple):
         tokens: New tokens, without the end.
         log_probability: Of the new tokens and the end, in nats, as the network has it before any knob.
         stopped: Whether the row ended by itself, not by its length.
-        written: Bytes of the new text, up to a `stop`.
+        written: Bytes of the new text up to a `stop`; counted where some row has one.
         tail: Its last bytes, among which `stop` may occur.
         seen: Tokens that the text holds, with a `repetition_penalty`; else empty.
         history: Tokens of the prompt and the new ones, with `no_repeat_ngram`; else empty.
@@ -103,7 +103,7 @@ def begin(prompt: tf.RaggedTensor, logits: tf.Tensor, states: list[tf.Tensor], k
 def go_on(
     writing: Writing, knobs: Knobs, steps: tf.Tensor, step: Step, spell: Spell, reserved: Reserved
 ) -> tuple[Writing, tf.Tensor]:
-    """Write at most `steps` tokens more; whether in one call or in many makes no difference.
+    """Write at most `steps` tokens more, one at least; whether in one call or in many makes no difference.
 
     Args:
         writing: From `begin` or from here.
@@ -117,7 +117,7 @@ def go_on(
         The writing after that, and the new tokens `(batch, time)`, `reserved.pad` where a row has ended.
     """
     begun = writing.count
-    last = tf.minimum(begun + steps, tf.reduce_max(knobs.max_new_tokens))
+    last = tf.minimum(begun + tf.minimum(steps, MOST_TOKENS), tf.reduce_max(knobs.max_new_tokens))
     uses_stop = tf.reduce_any(knobs.stop != "")
 
     def goes_on(now: Writing, _: tf.TensorArray) -> tf.Tensor:
@@ -144,13 +144,13 @@ def go_on(
 
 def _allowed(now: Writing, knobs: Knobs, never: tuple[int, ...]) -> tf.Tensor:
     """Logits of the next token after all that forbids or discourages one: `(batch, vocabulary)`."""
-    ids = tf.range(tf.shape(now.logits)[1])
-    logits = tf.where(tf.reduce_any(ids[:, None] == tf.constant(never), axis=1), NEVER, now.logits)
     logits = tf.cond(
         tf.shape(now.seen)[1] > 0,
-        lambda: choosing.penalised(logits, now.seen, knobs.repetition_penalty),
-        lambda: logits,
+        lambda: choosing.penalised(now.logits, now.seen, knobs.repetition_penalty),
+        lambda: now.logits,
     )
+    ids = tf.range(tf.shape(logits)[1])
+    logits = tf.where(tf.reduce_any(ids[:, None] == tf.constant(never, tf.int32), axis=1), NEVER, logits)
 
     def without_repeats() -> tf.Tensor:
         repeats = choosing.repeating(now.history, now.matched, knobs.no_repeat_ngram, tf.shape(logits)[1])

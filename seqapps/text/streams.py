@@ -39,7 +39,7 @@ class Strips:
 
 
 def cut(encoded: Encoded, lanes: int, shift: int = 0) -> Strips:
-    """Documents → strips of about equal length, none longer than a lane's share of all.
+    """Documents → strips of about equal length, about a lane's share of all at most.
 
     Args:
         encoded: Documents, each with `START` in front.
@@ -63,7 +63,9 @@ def cut(encoded: Encoded, lanes: int, shift: int = 0) -> Strips:
             bounds[1:-1] += np.minimum(shift, (bounds[2:] - bounds[1:-1]) // 2)
         first.append(bounds[:-1])
         stop.append(bounds[1:] + 1)
-    return Strips(np.concatenate(first), np.concatenate(stop))
+    strips = Strips(np.concatenate(first), np.concatenate(stop))
+    some = strips.targets > 0  # a document without a token has nothing to predict
+    return Strips(strips.first[some], strips.stop[some])
 
 
 def steps_per_epoch(encoded: Encoded, lanes: int, window: int) -> int:

@@ -161,6 +161,13 @@ def test_exactly_the_likeliest_tokens_are_kept(shares, values, kept):
     assert_drawn(logits_of(*shares), kept, **values)
 
 
+def test_a_share_that_is_reached_exactly_is_enough():
+    logits = logits_of(0.4, 0.3, 0.2, 0.1)
+    share = tf.nn.softmax(logits).numpy()[0]
+    assert_drawn(logits, [0], top_p=share)
+    assert_drawn(logits, [0, 1], top_p=np.nextafter(share, np.float32(1)))
+
+
 def test_what_is_forbidden_does_not_come_back_where_more_is_asked_for_than_there_is():
     logits = np.array([NEVER, 1, NEVER, 2, NEVER], "float32")
     assert_drawn(logits, [1, 3], top_k=4)
@@ -306,3 +313,8 @@ def test_draws_depend_on_the_seed_of_the_row_alone():
         np.testing.assert_allclose(np.sort(row), GRID, atol=0.06)
     assert len({row.tobytes() for row in together}) == len(set(seeds))
     assert choosing.draws(tf.zeros([0], tf.int64), DRAWS).shape == (0, DRAWS)
+
+
+@pytest.mark.parametrize("temperature", [1e9, np.inf])
+def test_no_temperature_makes_possible_what_must_not_come_next(temperature):
+    assert set(chosen([NEVER, NEVER, 1.0, 2.0], GRID, temperature=temperature)) == {2, 3}

@@ -5,6 +5,9 @@ import pytest
 import tensorflow as tf
 from toy_network import FIRST, MOST, PHASES, PROMPTS, VOCABULARY, assert_plain, chain, log_softmax, random_table, write
 
+from seqapps.decoding import choosing
+from seqapps.decoding.choosing import NEVER
+from seqapps.decoding.generation import MOST_TOKENS
 from seqapps.text.kinds import END, PAD, START, UNKNOWN
 
 TABLE = random_table()
@@ -119,6 +122,17 @@ def test_the_log_probability_is_that_of_the_network_before_any_knob():
         told = sum(logs[token] for logs, token in zip(own, wanted, strict=False))
         np.testing.assert_allclose(answer.after.log_probability[row], told, rtol=1e-5)
     assert answer.after.stopped.any()
+
+
+def test_every_token_is_drawn_with_a_number_of_its_own():
+    alike = np.zeros((PHASES, VOCABULARY, VOCABULARY))
+    alike[..., END] = NEVER
+    seeds = [5, 2**40]
+    drawn = choosing.draws(tf.constant(seeds, tf.int64), MOST_TOKENS).numpy()[:, :MOST]
+    expected = FIRST + np.floor(drawn * (VOCABULARY - FIRST)).astype(int)
+    for calls in ([MOST], [1, 7, 100]):
+        answer = write(alike, [[4], []], calls=calls, temperature=3.0, seed=seeds)
+        assert answer.tokens == expected.tolist()
 
 
 def test_equal_seeds_write_equal_texts_and_others_write_others():

@@ -39,7 +39,7 @@ def chained(parts, stop):
         ([b"", b"", b"ab", b"", b"c"], "bc", (b"a", 5, True)),
         ([b"a", b"\xe6", b"\x9d", b"\xb1", b"b"], "東", (b"a", 4, True)),  # in bytes of one character
         ([b"\xe4\xba", b"\xac\xe6\x9d", b"\xb1."], "東", ("京".encode(), 3, True)),
-        ([b"x" * 7] * 9 + [b"x.", b"y"], "x" * 63 + ".", (b"x", 10, True)),  # as long as it may be
+        ([b"x" * 7] * 10 + [b".", b"y"], "x" * 63 + ".", (b"x" * 7, 11, True)),  # as long as it may be
         ([b"y" * 99 + b"x", b"x" * 63], "x" * 64, (b"y" * 99, 2, True)),
     ],
 )
@@ -87,6 +87,7 @@ def test_a_token_is_spelled_after_the_one_before_it():
 @fuzzed
 @given(st.lists(st.tuples(st.binary(max_size=13), st.binary(max_size=3)), min_size=1, max_size=5))
 @example([(b"aab", b"ab"), (b"", b""), (b"", b"a"), (b"\0\0a", b"\0a"), (b"a", b"a\0")])
+@example([(b"", b""), (b"ab", b"a\0"), (b"ab\0", b"b\0")])
 @example([(b"", b""), (b"", b"abc")])
 def test_what_is_wanted_is_found_as_python_finds_it(rows):
     texts, wanted = (tf.constant(column) for column in zip(*rows, strict=True))

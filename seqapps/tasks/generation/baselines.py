@@ -51,7 +51,8 @@ class Baselines:
     def save(self, path: Path) -> None:
         """Write `baselines.npz`."""
         with run_folder.atomic_path(path) as temporary:
-            np.savez_compressed(temporary, **vars(self) | {"token_ids": self.token_ids})
+            sizes = {"vocabulary_size": self.vocabulary_size, "order": self.order, "whole": self.whole}
+            np.savez_compressed(temporary, token_ids=self.token_ids, **sizes)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path) -> "Baselines":

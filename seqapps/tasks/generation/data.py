@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqapps import checks
 from seqapps.tasks.generation.config import Config
-from seqapps.text.reading.documents import Document, Documents, document_parts, open_documents
+from seqapps.text.reading.documents import Document, Documents, document_parts, is_table, open_documents
 
 SPLITS = ("train", "validation", "test")
 Data = str | Path | pd.DataFrame
@@ -83,6 +83,8 @@ def load(data: Data, config: Config) -> Splits:
         ValueError: If a file cannot be read, with file and line, or a part would have no text.
     """
     given = _given(data, config)
+    if config.text_column is not None and not any(map(is_table, given.values())):
+        checks.fail("text_column", "left out where there is no table", config.text_column)
     whole = _whole(given["train"], config)
     parts = {split: _whole(given[split], config) for split in SPLITS[1:] if split in given}
     fractions = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in parts}
@@ -108,8 +110,13 @@ def resolved(config: Config, splits: Splits) -> Config:
 
 
 def with_column_of(data: Data, config: Config) -> Config:
-    """The config for data that may hold its texts otherwise than those of the training: what is there is found anew."""
-    return dataclasses.replace(config, text_column=open_documents(document_parts(data)["train"]).text_column)
+    """The config for data that may hold its texts otherwise than those of the training: what it lacks is found anew."""
+    train = document_parts(data)["train"]
+    try:
+        column = open_documents(train, config.text_column).text_column
+    except ValueError:
+        column = open_documents(train).text_column
+    return dataclasses.replace(config, text_column=column)
 
 
 def _given(data: Data, config: Config) -> dict[str, Path | pd.DataFrame]:
@@ -128,7 +135,7 @@ def _given(data: Data, config: Config) -> dict[str, Path | pd.DataFrame]:
 
 
 def _whole(data: Path | pd.DataFrame, config: Config) -> Part:
-    documents = open_documents(data, config.text_column)
+    documents = open_documents(data, config.text_column if is_table(data) else None)
     sizes = tuple(sum(len(chunk) for chunk in document.chunks) for document in documents)
     if not sum(sizes):
         raise ValueError(f"{documents.name} is empty: it holds no text.")
@@ -150,9 +157,9 @@ def _check_fractions(fractions: dict[str, float]) -> None:
 def _cut(whole: Part, fractions: dict[str, float], exact: bool) -> dict[str, Part]:
     """The training part and, in their order, those that are cut from its end."""
     count, rest, cuts = whole.characters, 1.0, [whole.characters]
+    near = MOVED * count * min(fractions.values(), default=0)
     for split in reversed(fractions):
         rest -= fractions[split]
-        near = MOVED * count * fractions[split]
         cuts.insert(0, _cut_near(whole, int(count * rest + 1e-6), near, exact))
     bounds = dict(zip(("train", *fractions), zip([0, *cuts[:-1]], cuts, strict=True), strict=True))
     for split, (start, stop) in bounds.items():
@@ -177,11 +184,12 @@ def _cut_near(whole: Part, wanted: int, near: float, exact: bool) -> int:
 
 def _line_start(whole: Part, wanted: int, near: float) -> int:
     """The first place from `wanted` on where a line begins, if it is near; else where a blank ends."""
-    part = dataclasses.replace(whole, start=wanted, stop=min(whole.stop, wanted + int(near) + 1))
+    start = max(wanted - 1, 0)  # the end of the line before
+    part = dataclasses.replace(whole, start=start, stop=min(whole.stop, wanted + int(near) + 1))
     text = "".join(part.texts())
     for mark in ("\n", " "):
         if (place := text.find(mark)) >= 0:
-            return wanted + place + 1
+            return start + place + 1
     return wanted
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqapps.text.kinds import START
 
-NO_GRAM = -1
+NO_GRAM = -1  # the last place of the arrays of a `Level`
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Level:
     """How an order mixes what it counted with the order below.
 
     Attributes:
-        share: `(grams,)` discounted count of a gram over that of its context.
-        rest: `(contexts,)` weight of the order below.
+        share: `(grams + 1,)` discounted count of a gram over that of its context; last, for no gram, 0.
+        rest: `(contexts + 1,)` weight of the order below; last, for no context, 1.
     """
 
     share: np.ndarray
@@ -64,7 +64,7 @@ class KneserNey:
 
     >>> model = KneserNey(np.array([START, 4, 5, 4, 5, 4, 5, 3]), vocabulary_size=6, order=2)
     >>> np.exp(model.log_probabilities(np.array([START, 4, 5]))[2]).round(3).tolist()
-    [0.822, 0.82]
+    [0.688, 0.625]
     """
 
     def __init__(self, token_ids: np.ndarray, vocabulary_size: int, order: int) -> None:
@@ -102,8 +102,7 @@ class KneserNey:
 
 def _mixed(level: Level, context: np.ndarray, numbers: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Probabilities at an order from those of the order below."""
-    rest = np.where(context == NO_GRAM, 1.0, level.rest[context])
-    return np.where(numbers == NO_GRAM, 0.0, level.share[numbers]) + rest * below
+    return level.share[numbers] + level.rest[context] * below
 
 
 def _shifted(numbers: np.ndarray) -> np.ndarray:
@@ -153,7 +152,8 @@ def _level(grams: list[Grams], number: int, count: np.ndarray) -> Level:
     total = np.bincount(context, count, minlength=contexts)
     some = np.maximum(total, 1)
     rest = np.bincount(context, discount, minlength=contexts) / some
-    return Level((count - discount) / some[context], np.where(total > 0, rest, 1.0))
+    share = (count - discount) / some[context]
+    return Level(np.append(share, 0.0), np.append(np.where(total > 0, rest, 1.0), 1.0))
 
 
 def _discounts(count: np.ndarray) -> np.ndarray:
@@ -164,5 +164,5 @@ def _discounts(count: np.ndarray) -> np.ndarray:
         return usual
     share = once / (once + 2 * twice)
     found = np.array([0.0, 1 - 2 * share * twice / once, 2 - 3 * share * thrice / twice, 3 - 4 * share * four / thrice])
-    sensible = (found[1:] >= 0).all() and (found[1:] <= [1, 2, 3]).all()
+    sensible = (found[1:] > 0).all() and (found[1:] <= [1, 2, 3]).all()
     return found if sensible else usual

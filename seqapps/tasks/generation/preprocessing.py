@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,10 @@ class Preprocessing:
             part: The documents; never held together.
             path: Where the ids go; an old file is replaced.
         """
-        encode = tf.function(self.tokenizer.encode, input_signature=[tf.TensorSpec([None], tf.string)])
         starts, length = [0], 0
         with path.open("wb") as file:
             for chunks in _batched(_marked(part)):
-                rows = encode(tf.constant([text for text, _, _ in chunks], tf.string))
+                rows = self._encode(tf.constant([text for text, _, _ in chunks], tf.string))
                 ids, splits = rows.values.numpy(), rows.row_splits.numpy()
                 for row, (_, is_first, is_last) in enumerate(chunks):
                     if is_first and length:
@@ -51,6 +51,10 @@ class Preprocessing:
                     file.write(joined.tobytes())
                     length += len(joined)
         return Encoded(np.memmap(path, "int32", "r"), np.array([*starts, length]))
+
+    @cached_property
+    def _encode(self) -> Any:
+        return tf.function(self.tokenizer.encode, input_signature=[tf.TensorSpec([None], tf.string)])
 
     def to_dict(self) -> dict[str, Any]:
         """The state, as `preprocessing.json` holds it."""

@@ -82,14 +82,14 @@ def open_documents(data: str | Path | pd.DataFrame, text_column: str | None = No
     path = Path(data)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {str(path)!r}.")
-    if not path.is_dir() and ending_of(path) in TABLES:
+    if is_table(path):
         return _of_rows(TABLES[ending_of(path)](path, Wanted(text_column, None, labelled=False)))
-    if text_column is not None:
-        checks.fail("text_column", f"left out for {path.name}, which is no table", text_column)
     name = Path(os.path.abspath(path)).name  # that of a link, not of what it leads to
+    if text_column is not None:
+        checks.fail("text_column", f"left out for {name}, which is no table", text_column)
     if not path.is_dir():
         return Documents(name, None, lambda: iter([Document(name, _chunks(decoded_lines(path, name)))]))
-    texts = sorted(each for each in path.iterdir() if ending_of(each) == TEXT and not each.name.startswith("."))
+    texts = sorted(each for each in path.iterdir() if _is_text(each))
     if not texts:
         raise ValueError(f"The folder {name!r} must hold files that end in .txt or .txt.gz. Received: none.")
     return Documents(name, None, lambda: (_of_file(each, f"{name}/{each.name}") for each in texts))
@@ -102,7 +102,7 @@ def document_parts(data: str | Path | pd.DataFrame) -> dict[str, Path | pd.DataF
     `valid`, `val` or `dev`. Anything else is `train` as a whole.
 
     Raises:
-        FileNotFoundError: If there is no such file or folder.
+        FileNotFoundError: If there is no such file or folder, or no `train` beside another part.
         ValueError: If two files or folders could be the same part.
     """
     if isinstance(data, pd.DataFrame):
@@ -119,13 +119,27 @@ def document_parts(data: str | Path | pd.DataFrame) -> dict[str, Path | pd.DataF
             both = checks.listing(path.name for path in paths)
             raise ValueError(f"The folder {str(folder)!r} has more than one {part} part: {both}. Keep one.")
     if not found["train"]:
+        held = [path.name for part in ("validation", "test") for path in found[part]]
+        if held:
+            raise FileNotFoundError(
+                f"The folder {str(folder)!r} has no train part, such as train.txt, beside {checks.listing(held)}."
+            )
         return {"train": folder}
     return {part: paths[0] for part, paths in found.items() if paths}
+
+
+def is_table(data: str | Path | pd.DataFrame) -> bool:
+    """Whether data have a column of texts."""
+    return isinstance(data, pd.DataFrame) or (ending_of(Path(data)) in TABLES and not Path(data).is_dir())
 
 
 def cut_at_lines(text: str) -> Iterator[str]:
     """A text in chunks that no token spans, as `Document` has them."""
     return _chunks(iter(text.splitlines(keepends=True)) if len(text) > CHUNK else iter([text]))
+
+
+def _is_text(path: Path) -> bool:
+    return ending_of(path) == TEXT and path.is_file() and not path.name.startswith(".")
 
 
 def _of_rows(source: Source) -> Documents:

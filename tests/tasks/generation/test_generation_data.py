@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import itertools
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -290,20 +289,23 @@ def test_all_documents_are_one_part(tmp_path):
     assert texts(data.load_whole(path, Config())) == texts(data.load_whole(str(path), Config())) == {"all": "a"}
 
 
-def test_the_column_that_was_found_is_kept_for_the_next_time(tmp_path):
+def test_what_was_found_is_kept_for_the_next_time(tmp_path):
     table = pd.DataFrame({"content": [letters(CHARACTERS)], "lyrics": [letters(CHARACTERS)[::-1]]})
     splits = data.load(table, Config())
     kept = data.resolved(Config(units=7), splits)
-    assert kept == Config(units=7, text_column="content")
+    assert kept == Config(units=7, embedding_size=7, text_column="content")
+    assert data.resolved(kept, splits) == kept
     assert data.load(table, kept).hashes == splits.hashes
     named = data.load(table, Config(text_column="lyrics"))
     assert "".join(texts(named).values()) == letters(CHARACTERS)[::-1]
     path = write(letters(CHARACTERS), tmp_path / "a.txt")
-    assert data.resolved(Config(), data.load(path, Config())) == Config()
-    assert data.with_column_of(path, kept) == Config(units=7)
-    assert data.with_column_of(table.rename(columns={"content": "Review"}), kept).text_column == "Review"
+    assert data.resolved(Config(), data.load(path, Config())) == Config(embedding_size=64)
+    assert data.resolved(Config(tokenizer="word"), data.load(path, Config())).embedding_size == 256
 
 
-def test_a_path_may_be_a_text_or_a_path(tmp_path):
+def test_a_table_may_call_its_texts_otherwise_than_that_of_the_training(tmp_path):
+    config = Config(units=7, text_column="content")
     path = write(letters(CHARACTERS), tmp_path / "a.txt")
-    assert data.load(str(path), Config()).hashes == data.load(Path(path), Config()).hashes
+    assert data.with_column_of(path, config) == Config(units=7)
+    table = pd.DataFrame({"Review": [letters(CHARACTERS)], "id": [1]})
+    assert data.with_column_of(table, config) == Config(units=7, text_column="Review")

@@ -85,7 +85,9 @@ def probabilities(chunks: Iterator[Chunk], encoded: Encoded, flatness: tuple[flo
 
 def mixed(nats: np.ndarray, cache: np.ndarray, share: float) -> np.ndarray:
     """Nats of tokens by the model and the cache together."""
-    return np.where(cache < 0, nats, np.log((1 - share) * np.exp(nats) + share * np.maximum(cache, 0)))
+    with np.errstate(divide="ignore"):  # of what the cache does not know the logarithm is minus infinity
+        both = np.logaddexp(nats + np.log1p(-share), np.log(share * np.maximum(cache, 0)))
+    return np.where(cache < 0, nats, both)
 
 
 def choose(nats: np.ndarray, cache: np.ndarray) -> dict[str, float]:

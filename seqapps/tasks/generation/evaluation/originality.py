@@ -54,9 +54,13 @@ def longest_copied(texts: Sequence[np.ndarray], training: np.ndarray) -> np.ndar
 
 
 def _shared(texts: Sequence[np.ndarray], training: np.ndarray, length: int) -> np.ndarray | None:
-    known = np.unique(_hashes(training, length))
+    known = np.sort(_hashes(training, length))
+    if not len(known):
+        return None
     for text in texts:
-        places = np.flatnonzero(np.isin(_hashes(text, length), known))
+        wanted = _hashes(text, length)
+        near = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        places = np.flatnonzero(known[near] == wanted)
         if len(places):
             return text[places[0] : places[0] + length]
     return None

@@ -69,7 +69,7 @@ def verdict(methods: dict[str, dict[str, float]], chances: dict[str, float]) -> 
     best = min(others, key=others.__getitem__)
     numbers = f"perplexity {methods[MODEL]['perplexity']:.4g} against {others[best]:.4g}"
     test = f"paired t-test over blocks of {BLOCK} tokens, p = {chances[best]:.2g}"
-    if methods[MODEL]["perplexity"] >= others[best]:
+    if not methods[MODEL]["perplexity"] < others[best]:
         return f"The model does NOT beat the best baseline, {best}: {numbers} ({test})."
     if chances[best] >= SIGNIFICANT:
         return f"The model does NOT beat the best baseline, {best}, beyond chance: {numbers} ({test})."
