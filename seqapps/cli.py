@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -132,7 +132,7 @@ def _add_predict(parser: argparse.ArgumentParser, task_config: ModuleType) -> No
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("input", metavar="INPUT", nargs="*" if options else "+", help=files)
     parser.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
-    parser.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    parser.add_argument("--format", choices=("csv", "jsonl"), help="of the answers (default: csv)")
     if options:
         parser.add_argument("--prompt", metavar="TEXT", help="go on from this text, and show it as it is made")
         parser.add_argument("--interactive", action="store_true", help="ask for prompts, one after the other")
@@ -154,6 +154,7 @@ def _train(words: argparse.Namespace) -> None:
         print(f"seqapps {words.task} train: {problem}", file=sys.stderr)
         raise SystemExit(USAGE) from problem
     pipeline = _quiet_import(f"seqapps.tasks.{words.task}.pipeline")
+    import_module("seqapps.training").keep_memory()
     pipeline.train(config, words.data, words.out, resume=words.resume, overwrite=words.overwrite)
 
 
@@ -177,15 +178,16 @@ def _evaluate(words: argparse.Namespace) -> None:
 def _predict(words: argparse.Namespace) -> None:
     """Answer for one input after the other, and write what is answered at once."""
     options = _predict_options(words)
-    run, warnings, first = _load(words), [], True
+    run, first = _load(words), True
+    warnings: list[str] = []
     with _opened(words.output) as file:
         if getattr(words, "interactive", False):
             _converse(run, options)
         elif getattr(words, "prompt", None) is not None:
-            _show(words.prompt, run.stream(words.prompt, **options), file)
+            warnings += filter(None, [_show(words.prompt, run.stream(words.prompt, **options), file)])
         for name in words.input:
             for answers in run.predict_parts(sys.stdin if name == "-" else name, **options):
-                file.write(_written(answers, words.format, header=first))
+                file.write(_written(answers, words.format or "csv", header=first))
                 file.flush()
                 first = False
             if answers.attrs.get("warning"):
@@ -210,6 +212,8 @@ def _predict_options(words: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(
                 f"predict takes one of INPUT, --prompt and --interactive. Received: {received or 'none of them'}."
             )
+        if words.format and not words.input:
+            raise ValueError(f"`format` must be left out without INPUT. Received: format={words.format!r}.")
         if words.interactive and words.output:
             raise ValueError(f"`output` must be left out with --interactive. Received: output={words.output!r}.")
         options = {name: getattr(words, name) for name in kind.__dataclass_fields__ if hasattr(words, name)}
@@ -220,13 +224,18 @@ def _predict_options(words: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def _show(prompt: str, pieces: Iterator[str], file: TextIO) -> None:
-    """A prompt and the text after it, every piece as soon as it is made."""
-    file.write(prompt)
-    for piece in pieces:
-        file.write(piece)
+def _show(prompt: str, pieces: Generator[str, None, str], file: TextIO) -> str:
+    """Write a prompt and the text after it, every piece as soon as it is made; what there is to warn of."""
+    piece: str | None = None
+    while True:
+        try:
+            made = next(pieces)
+        except StopIteration as end:
+            file.write((prompt if piece is None else "") + "\n")
+            return end.value
+        file.write(prompt + made if piece is None else made)
         file.flush()
-    file.write("\n")
+        piece = made
 
 
 def _converse(run: Any, options: dict[str, Any]) -> None:
@@ -238,7 +247,12 @@ def _converse(run: Any, options: dict[str, Any]) -> None:
         except EOFError:
             print()
             return
-        _show(prompt, run.stream(prompt, **options | {"seed": seed}), sys.stdout)
+        try:
+            warning = _show(prompt, run.stream(prompt, **options | {"seed": seed}), sys.stdout)
+        except ValueError as problem:
+            warning = str(problem)
+        if warning:
+            print(f"Warning: {warning}", file=sys.stderr)
         seed += 1
 
 

@@ -1,6 +1,6 @@
 """A finished run, ready to predict and evaluate through its own SavedModel."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,17 @@ class ServedRun:
             return self._served.predict_parts(data, **options)
         return iter([self._served.predict(data, **options)])  # the future of a series needs all of its past
 
-    def stream(self, prompt: str, **options: Any) -> Iterator[str]:
+    def stream(self, prompt: str, **options: Any) -> Generator[str, None, str]:
         """The text that goes on from a prompt, piece by piece as it is made, for a task that writes texts.
+
+        The generator's own value, at its end, is what there is to warn of.
 
         Args:
             prompt: From which to go on.
             **options: As for `predict`.
         """
+        if not hasattr(self._served, "stream"):
+            raise ValueError(f"`stream` takes a run of a task that writes texts. Received: one of {self.task!r}.")
         return self._served.stream(prompt, **options)
 
     def evaluate(self, data: Any, split: str = "test", baselines: str | None = None) -> dict[str, Any]:

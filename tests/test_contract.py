@@ -34,7 +34,7 @@ FILES = {
     "export",
 }
 OWN_FILES = {"forecasting": {"baselines.npz"}, "sentiment": {"baselines.npz", "encoder.weights.h5"}}
-OWN_FILES["generation"] = OWN_FILES["sentiment"] | {"samples.csv"}
+OWN_FILES["generation"] = OWN_FILES["sentiment"] | {"samples.jsonl"}
 PREDICTION_COLUMNS = ["id", "reference", "answer", "loss"]
 every_cell = pytest.mark.parametrize("cell", CELL_NAMES)
 every_task = pytest.mark.parametrize("task", TASKS)

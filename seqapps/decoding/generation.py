@@ -6,10 +6,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from seqapps.decoding import choosing
+from seqapps.decoding.bounds import LONGEST_STOP, MOST_TOKENS
 from seqapps.decoding.choosing import NEVER, Knobs
 
-MOST_TOKENS = 4096  # new ones of a row
-LONGEST_STOP = 64  # bytes
 Step = Callable[[tf.Tensor, list[tf.Tensor]], tuple[tf.Tensor, list[tf.Tensor]]]
 Spell = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

@@ -55,17 +55,16 @@ def cut(encoded: Encoded, lanes: int, shift: int = 0) -> Strips:
     """
     targets = encoded.lengths - 1
     share = max(1, -(-int(targets.sum()) // lanes))
-    first, stop = [], []
-    for start, count in zip(encoded.starts[:-1], targets, strict=True):
-        parts = max(1, -(-int(count) // share))
-        bounds = start + np.linspace(0, count, parts + 1).round().astype("int64")
-        if parts > 1:
-            bounds[1:-1] += np.minimum(shift, (bounds[2:] - bounds[1:-1]) // 2)
+    short = (targets > 0) & (targets <= share)  # a document without a token has nothing to predict
+    first, stop = [encoded.starts[:-1][short]], [encoded.starts[1:][short]]
+    for document in np.flatnonzero(targets > share):
+        start, count = encoded.starts[document], int(targets[document])
+        bounds = start + np.linspace(0, count, -(-count // share) + 1).round().astype("int64")
+        bounds[1:-1] += np.minimum(shift, (bounds[2:] - bounds[1:-1]) // 2)
         first.append(bounds[:-1])
         stop.append(bounds[1:] + 1)
-    strips = Strips(np.concatenate(first), np.concatenate(stop))
-    some = strips.targets > 0  # a document without a token has nothing to predict
-    return Strips(strips.first[some], strips.stop[some])
+    order = np.argsort(np.concatenate(first), kind="stable")
+    return Strips(np.concatenate(first)[order], np.concatenate(stop)[order])
 
 
 def steps_per_epoch(encoded: Encoded, lanes: int, window: int) -> int:

@@ -1,8 +1,7 @@
 """Tokenizers that encode and decode inside the graph, with core TensorFlow operations only."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import tensorflow as tf
@@ -13,7 +12,7 @@ from seqapps.text.byte_pair import FIRST_MERGE, BytePairs, train
 from seqapps.text.kinds import END, END_OF_LINE, PAD, SPECIAL_TOKENS, START, TOKENIZERS, UNKNOWN
 
 REPLACEMENT = "\ufffd".encode()
-TEXTS_AT_ONCE = 1000  # in one call of the graph while counting
+TEXTS_AT_ONCE, CHARACTERS_AT_ONCE = 1000, 2_000_000  # in one call of the graph while counting, at most
 
 
 class Tokenizer:
@@ -213,8 +212,8 @@ def _counted(kind: str, texts: Iterable[str], lowercase: bool) -> Counter[bytes]
 
     graph = tf.function(found, input_signature=[tf.TensorSpec([None], tf.string)])
     counts: Counter[bytes] = Counter()
-    number, remaining = 0, iter(texts)
-    while batch := list(islice(remaining, TEXTS_AT_ONCE)):
+    number = 0
+    for batch in _some_at_once(texts):
         unique, count = graph(tf.constant(batch, tf.string))
         counts.update(dict(zip(unique.numpy().tolist(), count.numpy().tolist(), strict=True)))
         number += len(batch)
@@ -226,6 +225,20 @@ def _counted(kind: str, texts: Iterable[str], lowercase: bool) -> Counter[bytes]
             f"`texts` must hold at least one token of kind {kind!r}. Received: {received}. Supply more text."
         )
     return counts
+
+
+def _some_at_once(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in lists that are not too long."""
+    held: list[str] = []
+    size = 0
+    for text in texts:
+        held.append(text)
+        size += len(text)
+        if len(held) == TEXTS_AT_ONCE or size >= CHARACTERS_AT_ONCE:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _spelled(kind: str, texts: list[bytes]) -> list[bytes]:

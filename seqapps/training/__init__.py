@@ -29,7 +29,8 @@ def keep_memory() -> None:
     """Let the C library keep the memory of a step for the next one.
 
     By default glibc gives large blocks back to the system as soon as they are free. A training step that takes hundreds
-    of megabytes then spends up to half of its time on pages that the system has to clear again.
+    of megabytes then spends up to half of its time on pages that the system has to clear again. It changes the whole
+    process for good, so the command line calls it, and a program of one's own may.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -66,7 +67,6 @@ def fit(
     Raises:
         ValueError: If the loss stops being a finite number.
     """
-    keep_memory()
     model.optimizer.build(model.trainable_variables)
     state = ResumableTraining(checkpoints, config.patience, config.max_minutes, after_epoch)
     state.set_model(model)

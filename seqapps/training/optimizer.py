@@ -77,11 +77,19 @@ class DenseAdam(keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate):
         """Change one variable; as in Keras."""
         path = self._trainable_variables[self._get_variable_index(variable)].path
-        name = next((name for name in self.layer_rates if path.startswith(f"{name}/")), None)
-        if name is not None:
-            factor, first_step = self.layer_rates[name]
-            learning_rate = learning_rate * ops.where(self.iterations >= int(first_step), factor, 0.0)
+        if self.layer_rates:
+            learning_rate = learning_rate * self._rate_of(path)[0] * self._thawed(path)
         super().update_step(gradient, variable, learning_rate)
+
+    def _rate_of(self, path: str) -> tuple[float, int]:
+        """Factor and first step of the layer that a variable belongs to."""
+        name = next((name for name in self.layer_rates if path.startswith(f"{name}/")), None)
+        factor, first_step = self.layer_rates[name] if name is not None else (1.0, 0)
+        return float(factor), int(first_step)
+
+    def _thawed(self, path: str) -> Any:
+        """1 where a variable changes, 0 where it does not yet."""
+        return ops.cast(self.iterations >= self._rate_of(path)[1], "float32")
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"layer_rates": {name: list(rate) for name, rate in self.layer_rates.items()}}
@@ -89,6 +97,11 @@ class DenseAdam(keras.optimizers.Adam):
     def apply(self, grads, trainable_variables=None):
         """Change the variables; as in Keras."""
         dense = [gradient if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
+        if self.layer_rates:  # what does not change yet must not count in the norm either
+            paths = [variable.path for variable in trainable_variables or self._trainable_variables]
+            dense = [
+                each if each is None else each * self._thawed(path) for each, path in zip(dense, paths, strict=True)
+            ]
         return super().apply(dense, trainable_variables)
 
 

@@ -167,8 +167,11 @@ def check_chunks(chunks, text):
     assert "".join(chunks) == text
     for before, after in itertools.pairwise(chunks):
         assert len(before) >= SMALL
-        assert before.endswith("\n")
-        assert not after[0].isspace()
+        if before.endswith("\n"):
+            assert not after[0].isspace()
+        else:
+            assert after[0] == " "
+            assert not before[-1].isspace()
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -248,8 +251,21 @@ def test_anything_else_is_the_training_part(tmp_path):
     assert document_parts(tmp_path / "corpus") == {"train": tmp_path / "corpus"}
 
 
-def test_a_folder_without_a_training_part_is_one_as_a_whole(tmp_path):
-    for name in ("test.txt", "valid.txt", "a.txt"):
+def test_a_folder_without_parts_is_one_as_a_whole(tmp_path):
+    for name in ("tests.txt", "a.txt"):
         write(name, tmp_path / "books" / name)
+    (tmp_path / "books" / "folder.txt").mkdir()
     assert document_parts(tmp_path / "books") == {"train": tmp_path / "books"}
-    assert [text for _, text in read(tmp_path / "books")] == ["a.txt", "test.txt", "valid.txt"]
+    assert [text for _, text in read(tmp_path / "books")] == ["a.txt", "tests.txt"]
+
+
+def test_a_long_line_is_cut_before_blanks():
+    for text in ("word " * 40_000, "x" * 99_999 + " y" * 50_000, "a  b " * 30_000):
+        chunks = list(cut_at_lines(text))
+        assert "".join(chunks) == text
+        assert max(map(len, chunks)) < 110_000
+        assert len(chunks) > 1
+        for before, after in itertools.pairwise(chunks):
+            assert after[0] == " "
+            assert not (after[1] + before[-1]).isspace()
+    assert list(cut_at_lines("x" * 200_000)) == ["x" * 200_000]

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from seqapps import checks
 from seqapps.config import Options, TaskConfig, option
+from seqapps.decoding.bounds import LONGEST_STOP, MOST_TOKENS
 from seqapps.text.kinds import SPECIAL_TOKENS, TOKENIZERS
 
 SOFTMAXES = ("auto", "full", "sampled")
 LARGE_VOCABULARY = 10_000  # above which "auto" trains with a sampled softmax
 BYTES = 256  # each of which is a token of `byte_pair`
+
+HIGHEST = {"max_new_tokens": MOST_TOKENS, "top_k": 2**31 - 1, "no_repeat_ngram": 2**31 - 1, "seed": 2**63 - 1}
 
 DATA_HELP = "a text file, a folder of them, CSV, TSV, JSON lines or Parquet (also .gz), or train, validation and test"
 
@@ -51,6 +54,11 @@ class Config(TaskConfig):
         if self.bidirectional:
             advice = "the backward direction would read the text being generated"
             raise ValueError(f"`bidirectional` must be False for generation: {advice}. Received: bidirectional=True.")
+        if self.softmax == "sampled" and self.tokenizer == "byte_pair":
+            advice = "A sample needs ids that fall with frequency, which those of byte pairs do not."
+            checks.fail("softmax", "'auto' or 'full' with tokenizer='byte_pair'", self.softmax, advice)
+        if self.softmax == "full" and self.sampled_tokens != type(self).sampled_tokens:
+            checks.fail("sampled_tokens", "left out with softmax='full'", self.sampled_tokens)
         if self.tokenizer == "byte_pair":
             advice = f"The {len(SPECIAL_TOKENS)} reserved ids and the {BYTES} bytes need a place."
             checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)
@@ -79,3 +87,8 @@ class PredictOptions(Options):
         super().__post_init__()
         if self.top_p > 1:
             checks.fail("top_p", "a number above 0, up to 1", self.top_p)
+        for name, most in HIGHEST.items():
+            if getattr(self, name) > most:
+                checks.fail(name, f"an integer of at most {most}", getattr(self, name))
+        if len(self.stop.encode()) > LONGEST_STOP:
+            checks.fail("stop", f"a text of at most {LONGEST_STOP} bytes", self.stop)

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -84,9 +85,9 @@ def load(data: Data, config: Config) -> Splits:
     """
     given = _given(data, config)
     if config.text_column is not None and not any(map(is_table, given.values())):
-        checks.fail("text_column", "left out where there is no table", config.text_column)
+        open_documents(given["train"], config.text_column)  # refuses it
     whole = _whole(given["train"], config)
-    parts = {split: _whole(given[split], config) for split in SPLITS[1:] if split in given}
+    parts = {split: _whole(given[split], config, strict=False) for split in SPLITS[1:] if split in given}
     fractions = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in parts}
     _check_fractions(fractions)
     parts |= _cut(whole, fractions, exact=config.tokenizer == "character")
@@ -109,14 +110,31 @@ def resolved(config: Config, splits: Splits) -> Config:
     return dataclasses.replace(config, text_column=column, embedding_size=config.token_width)
 
 
-def with_column_of(data: Data, config: Config) -> Config:
-    """The config for data that may hold its texts otherwise than those of the training: what it lacks is found anew."""
-    train = document_parts(data)["train"]
+def as_measured(data: Data, config: Config) -> Config:
+    """The config for data that a run is measured on, which may hold its texts otherwise than those of the training.
+
+    A column that is not there is found anew; where a folder has parts of its own, the rules that cut the training data
+    do not apply.
+    """
+    given = document_parts(data)
+    defaults = type(config).__dataclass_fields__
+    names = [f"{split}_{rule}" for split in given if split != "train" for rule in ("data", "fraction")]
+    own: dict[str, Any] = {name: defaults[name].default for name in names}
+    column = _opened(given["train"], config.text_column, strict=False).text_column
+    return dataclasses.replace(config, text_column=column, **own)
+
+
+def load_as_trained(data: Data, config: Config) -> Splits:
+    """As `load`; the files that the run's rule names belong to the data of the training."""
     try:
-        column = open_documents(train, config.text_column).text_column
-    except ValueError:
-        column = open_documents(train).text_column
-    return dataclasses.replace(config, text_column=column)
+        return load(data, config)
+    except FileNotFoundError as error:
+        for name in ("test_data", "validation_data"):
+            own = getattr(config, name)
+            if own is not None and own in str(error):
+                advice = f"The run was split by `{name}` {own!r}; for other data use --split all."
+                raise FileNotFoundError(f"{error} {advice}") from error
+        raise
 
 
 def _given(data: Data, config: Config) -> dict[str, Path | pd.DataFrame]:
@@ -134,8 +152,20 @@ def _given(data: Data, config: Config) -> dict[str, Path | pd.DataFrame]:
     return given
 
 
-def _whole(data: Path | pd.DataFrame, config: Config) -> Part:
-    documents = open_documents(data, config.text_column if is_table(data) else None)
+def _opened(data: Path | pd.DataFrame, column: str | None, strict: bool) -> Documents:
+    """Documents of a table by their column, or if not `strict` by one with a usual name where it has no such column."""
+    if not is_table(data):
+        return open_documents(data)
+    try:
+        return open_documents(data, column)
+    except ValueError:
+        if strict:
+            raise
+        return open_documents(data)
+
+
+def _whole(data: Path | pd.DataFrame, config: Config, strict: bool = True) -> Part:
+    documents = _opened(data, config.text_column, strict)
     sizes = tuple(sum(len(chunk) for chunk in document.chunks) for document in documents)
     if not sum(sizes):
         raise ValueError(f"{documents.name} is empty: it holds no text.")

@@ -6,12 +6,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqapps.decoding.choosing import NEVER
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.generation.config import LARGE_VOCABULARY, Config
-from seqapps.text.kinds import PAD, START
+from seqapps.text.kinds import END, PAD, SPECIAL_TOKENS, START, UNKNOWN
 
-NEVER = -1e9  # logit of what no text holds
-SPREAD = 0.05  # of new token vectors
+NEVER_NEXT = (PAD, START)
 
 
 def build_model(config: Config, vocabulary_size: int) -> keras.Model:
@@ -156,7 +156,8 @@ class CarriedTraining(keras.Model):
         super().__init__()
         self.language_model = model
         self.parts = LanguageModel(model)
-        sampled = config.softmax == "sampled" or (config.softmax == "auto" and self._vocabulary > LARGE_VOCABULARY)
+        large = self._vocabulary > LARGE_VOCABULARY and config.tokenizer != "byte_pair"
+        sampled = config.softmax == "sampled" or (config.softmax == "auto" and large)
         self.sampled_tokens = min(config.sampled_tokens, self._vocabulary) if sampled else None
         shape = (config.batch_size,)
         self.carried = [tf.Variable(tf.zeros((*shape, width)), trainable=False) for width in self._widths]
@@ -211,15 +212,18 @@ class CarriedTraining(keras.Model):
     def _sampled(self, features, targets):
         """As `_exact`, over the target and a sample of tokens, frequent ones more often (Jean et al. 2015).
 
-        Ids must fall with frequency, as those of a tokenizer do.
+        Ids must fall with frequency, as those of tokenizers do but for byte pairs.
         """
         width = features.shape[-1]
         seed = self.sampler.next()
-        labels = tf.cast(tf.reshape(targets, [-1, 1]), tf.int64)
+        labels = tf.reshape(targets, [-1, 1])
         drawn = tf.random.stateless_uniform([self.sampled_tokens], tf.cast(seed, tf.int32))
-        # Inverse of the distribution function of the log-uniform law: P(id < k) = log(k + 1) / log(vocabulary + 1).
-        sample = tf.cast(tf.exp(drawn * tf.math.log(self._vocabulary + 1.0)), tf.int64) - 1
-        sample = tf.clip_by_value(sample, 0, self._vocabulary - 1)
+        # Inverse of the distribution function of the log-uniform law: P(rank < k) = log(k + 1) / log(ranks + 1).
+        rank = tf.cast(tf.exp(drawn * tf.math.log(self._ranks + 1.0)), tf.int32) - 1
+        rank = tf.clip_by_value(rank, 0, self._ranks - 1)
+        first = len(SPECIAL_TOKENS)
+        sample = tf.where(rank == 0, UNKNOWN, tf.where(rank < self._ranks - 1, rank - 1 + first, END))
+        labels, sample = tf.cast(labels, tf.int64), tf.cast(sample, tf.int64)
         expected = [self._expected(labels), self._expected(sample)]
         losses = tf.nn.sampled_softmax_loss(
             tf.convert_to_tensor(self.parts.head.kernel),
@@ -232,8 +236,15 @@ class CarriedTraining(keras.Model):
         )
         return tf.reshape(losses, tf.shape(targets))
 
+    @property
+    def _ranks(self) -> int:
+        """Ids that may come next, by frequency: the unknown token, the tokens in their order, the end of a text."""
+        return self._vocabulary - len(NEVER_NEXT)
+
     def _expected(self, ids):
         """How often ids are in a sample, on average."""
-        ids = tf.cast(ids, tf.float32)
-        share = tf.math.log((ids + 2) / (ids + 1)) / tf.math.log(self._vocabulary + 1.0)
+        first, ids = len(SPECIAL_TOKENS), tf.cast(ids, tf.int32)
+        rank = tf.where(ids >= first, ids - first + 1, tf.where(ids == END, self._ranks - 1, 0))
+        rank = tf.cast(rank, tf.float32)
+        share = tf.math.log((rank + 2) / (rank + 1)) / tf.math.log(self._ranks + 1.0)
         return self.sampled_tokens * share

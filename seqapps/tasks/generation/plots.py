@@ -11,6 +11,7 @@ from seqapps import report
 from seqapps.tasks.generation.config import Config
 from seqapps.tasks.generation.data import Splits
 from seqapps.tasks.generation.evaluation import METRICS, MODEL, OWN, Evaluation
+from seqapps.text.kinds import END, START
 from seqapps.training import Progress
 
 SHOWN = 4  # windows and samples of a kind
@@ -24,7 +25,8 @@ def write_report(
     sections = [_score_section(evaluation), *_sample_sections(evaluation), _place_section(evaluation)]
     sections.append(_window_section(table, evaluation))
     curves = report.curves(progress.history, progress.best_epoch)
-    training = report.Section("Training").figure(curves, "Training and validation loss in nats per token")
+    training = report.Section("Training").figure(curves, "Training and validation loss")
+    training.paragraph("Nats per token; of a sampled softmax the training loss is that of the sample.", "note")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
     training.paragraph("Options: " + ", ".join(f"{name} {value}" for name, value in options.items()), "note")
     report.write(path, f"Language model of {splits.parts['train'].documents.name}", [*sections, training])
@@ -61,11 +63,12 @@ def _sample_sections(evaluation: Evaluation) -> list[report.Section]:
     for temperature, told in evaluation.metrics["samples"].items():
         shares = [f"{told[f'distinct_{length}']:.0%}" for length in range(1, 5)]
         rows.append([temperature, *shares, str(told.get("longest_copied_tokens", "–"))])
+    searched = next(iter(evaluation.metrics["samples"].values())).get("searched_tokens", 0)
     header = ["temperature", *(f"distinct {length}-grams" for length in range(1, 5)), "longest copied, tokens"]
     section.table(header, rows)
     section.paragraph(
         "Shares of different n-grams among all of them, and the longest run of tokens that also stands in the training "
-        "text, in texts that were written from nothing.",
+        f"text (of which {searched} tokens were searched), in texts that were written from nothing.",
         "note",
     )
     for temperature, texts in evaluation.samples.items():
@@ -81,14 +84,16 @@ def _place_section(evaluation: Evaluation) -> report.Section:
     axes = figure.subplots()
     starts = evaluation.encoded.starts
     place = np.concatenate([np.arange(size) for size in np.diff(starts)])
-    counted = (place > 0) & (nats[MODEL] != 0)
+    ids = evaluation.encoded.token_ids
+    counted = (ids != START) & (ids != END)
     for number, (method, each) in enumerate(nats.items()):
         position = (place[counted] - 1) % window
         total = np.bincount(position, -each[counted], minlength=window)
-        count = np.maximum(np.bincount(position, minlength=window), 1)
+        count = np.bincount(position, minlength=window)
         groups = 2 ** np.arange(int(np.log2(window)) + 1)
         means = [
-            total[low:high].sum() / count[low:high].sum() for low, high in zip([0, *groups[:-1]], groups, strict=True)
+            total[low:high].sum() / count[low:high].sum() if count[low:high].any() else np.nan
+            for low, high in zip([0, *groups[:-1]], groups, strict=True)
         ]
         style = "-" if method in OWN else "--"
         axes.plot(groups, means, style, color=report.COLORS[number % len(report.COLORS)], label=method, marker=".")

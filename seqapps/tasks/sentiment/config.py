@@ -69,6 +69,8 @@ class Config(TaskConfig):
             checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)
         if self.embeddings is not None and self.embedding_start is not None:
             checks.fail("embedding_start", "left out with `embeddings`", self.embedding_start)
+        if self.pretrained is None and not self.gradual_unfreezing:
+            checks.fail("gradual_unfreezing", "left out without `pretrained`", False)
         if self.pretrained is not None:
             self._check_pretrained()
         if not self.train_embeddings and (self.embeddings, self.initialize_from, self.pretrained) == (None,) * 3:
@@ -86,6 +88,6 @@ class Config(TaskConfig):
         if self.bidirectional:
             advice = "A language model reads in one direction."
             checks.fail("bidirectional", "False with `pretrained`", True, advice)
-        if self.weight_decay:
+        if self.weight_decay and self.gradual_unfreezing:
             advice = "It would move layers that are still frozen."
-            checks.fail("weight_decay", "0 with `pretrained`", self.weight_decay, advice)
+            checks.fail("weight_decay", "0 with `gradual_unfreezing`", self.weight_decay, advice)

@@ -1,6 +1,7 @@
 """Whole documents for language models: a text file is one, and so is every row of a table."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ TABLES = {
     **dict.fromkeys(PARQUET, open_parquet),
 }
 TEXT = ".txt"
+BLANK = re.compile(r"(?<=[^\s]) (?=[^\s])")
 
 
 @dataclass(frozen=True)
@@ -155,17 +157,29 @@ def _of_file(path: Path, name: str) -> Document:
 
 
 def _chunks(lines: Iterator[str]) -> Iterator[str]:
-    """Lines together, up to one that begins without white space: there every tokenizer begins a new token."""
+    """Lines together, up to one that begins without white space: there every tokenizer begins a token."""
     held: list[str] = []
     size = 0
-    for line in lines:
-        if size >= CHUNK and held[-1].endswith("\n") and not line[:1].isspace():
+    for line in _short(lines):
+        before = held[-1][-1:] if held else ""
+        after_line, within = before == "\n" and not line[:1].isspace(), line[:1] == " " and not before.isspace()
+        if size >= CHUNK and (after_line or within):
             yield "".join(held)
             held, size = [], 0
         held.append(line)
         size += len(line)
     if held:
         yield "".join(held)
+
+
+def _short(lines: Iterator[str]) -> Iterator[str]:
+    """Lines, long ones cut before single blanks between other characters: there too every tokenizer begins a token."""
+    for line in lines:
+        start = 0
+        while len(line) - start > 2 * CHUNK and (blank := BLANK.search(line, start + CHUNK)):
+            yield line[start : blank.start()]
+            start = blank.start()
+        yield line[start:]
 
 
 def _stem(path: Path) -> str | None:

@@ -185,12 +185,13 @@ def test_an_unknown_option_of_writing_is_an_error():
     options=st.fixed_dictionaries(
         {},
         optional={
-            **{name: st.integers(0, 2**31 - 1) for name in ("max_new_tokens", "top_k", "no_repeat_ngram")},
+            **{name: st.integers(0, 2**31 - 1) for name in ("top_k", "no_repeat_ngram")},
+            "max_new_tokens": st.integers(0, 4096),
             "seed": st.integers(0, 2**63 - 1),
             "temperature": st.floats(0, 1e9),
             "top_p": st.floats(0, 1, exclude_min=True),
             "repetition_penalty": st.floats(0, 1e9, exclude_min=True),
-            "stop": st.text(),
+            "stop": st.text(max_size=16),
         },
     )
 )
@@ -198,3 +199,29 @@ def test_options_of_writing_are_what_they_were_given(options):
     made = PredictOptions(**options)
     assert made.to_dict() == PredictOptions().to_dict() | options
     assert PredictOptions.from_dict(made.to_dict()) == made
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"max_new_tokens": 4097},
+            "`max_new_tokens` must be an integer of at most 4096. Received: max_new_tokens=4097.",
+        ),
+        ({"top_k": 2**31}, f"`top_k` must be an integer of at most {2**31 - 1}. Received: top_k={2**31}."),
+        ({"stop": "é" * 33}, f"`stop` must be a text of at most 64 bytes. Received: stop='{'é' * 33}'."),
+    ],
+)
+def test_more_than_the_graph_takes_is_an_error(options, message):
+    with refusal(message):
+        PredictOptions(**options)
+
+
+def test_a_sample_of_tokens_is_refused_where_it_has_no_meaning():
+    with refusal(
+        "`softmax` must be 'auto' or 'full' with tokenizer='byte_pair'. Received: softmax='sampled'. "
+        "A sample needs ids that fall with frequency, which those of byte pairs do not."
+    ):
+        Config(tokenizer="byte_pair", softmax="sampled")
+    with refusal("`sampled_tokens` must be left out with softmax='full'. Received: sampled_tokens=9."):
+        Config(softmax="full", sampled_tokens=9)

@@ -306,6 +306,8 @@ def test_what_was_found_is_kept_for_the_next_time(tmp_path):
 def test_a_table_may_call_its_texts_otherwise_than_that_of_the_training(tmp_path):
     config = Config(units=7, text_column="content")
     path = write(letters(CHARACTERS), tmp_path / "a.txt")
-    assert data.with_column_of(path, config) == Config(units=7)
+    assert data.as_measured(path, config) == Config(units=7)
     table = pd.DataFrame({"Review": [letters(CHARACTERS)], "id": [1]})
-    assert data.with_column_of(table, config) == Config(units=7, text_column="Review")
+    assert data.as_measured(table, config) == Config(units=7, text_column="Review")
+    both = table.assign(content="x")
+    assert data.as_measured(both, config) == config

@@ -165,7 +165,7 @@ def test_two_files_of_one_part_are_an_error(write, part):
         data.load(folder, Config())
 
 
-@pytest.mark.parametrize("function", [data.load, data.load_whole, data.with_column_of])
+@pytest.mark.parametrize("function", [data.load, data.load_whole, data.as_measured])
 def test_missing_data_are_an_error(tmp_path, function):
     missing = tmp_path / "missing.txt"
     for source in (missing, str(missing)):

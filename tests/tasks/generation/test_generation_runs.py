@@ -163,7 +163,7 @@ def test_other_baselines_than_those_of_the_training_are_refused(run, toys):
 
 
 def test_samples_of_every_epoch_are_kept(run):
-    samples = pd.read_csv(run / "samples.csv", keep_default_na=False)
+    samples = pd.read_json(run / "samples.jsonl", lines=True)
     assert samples["epoch"].tolist() == [epoch for epoch in range(1, 6) for _ in range(3)]
     assert samples["temperature"].tolist() == [0.5, 0.8, 1.0] * 5
     assert "abcabc" in samples["text"].iloc[-3]

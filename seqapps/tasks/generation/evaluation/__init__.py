@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from seqapps.tasks.generation.baselines import Baselines
 from seqapps.tasks.generation.data import Part, Splits
@@ -24,12 +25,14 @@ from seqapps.tasks.generation.evaluation.scores import (
 )
 from seqapps.tasks.generation.serving import Served
 from seqapps.text.batches import Encoded
-from seqapps.text.kinds import END, START, UNKNOWN
+from seqapps.text.kinds import END, PAD, START, UNKNOWN
 from seqapps.text.tokenizers import Tokenizer
 
 __all__ = ["LOWER_IS_BETTER", "METRICS", "MODEL", "OWN", "Evaluation", "calibrate", "evaluate", "prediction_table"]
 
 VALIDATED = 100_000  # tokens that choose the cache
+MOST_EVALUATED = 2_000_000  # tokens of a part that are scored
+CUT_NOTE = f"The part is long: its first {MOST_EVALUATED} tokens were scored."
 TEMPERATURES = (0.5, 0.8, 1.0)
 SAMPLES, SAMPLE_TOKENS = 16, 256  # texts at each temperature, and their tokens
 
@@ -71,13 +74,10 @@ def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | 
         baselines: Fitted with the run; `None` leaves the model alone in the table.
     """
     part = splits.parts[split]
-    with tempfile.TemporaryDirectory() as folder:
-        mapped = served.preprocessing.encode(part, Path(folder) / "ids")
-        encoded = Encoded(np.array(mapped.token_ids), mapped.starts)
-        del mapped  # before its file
+    encoded, cut = _encoded(served, part)
     nats, likeliest = _read(served, encoded, baselines)
     counted = _counted(encoded.token_ids)
-    characters, size = _measured(part)
+    characters, size = _measured(served, encoded) if cut else _whole_size(part)
     methods = {method: scores(each[counted], characters, size) for method, each in nats.items()}
     chances = chance({method: each[counted] for method, each in nats.items()})
     samples, told = _samples(served, baselines)
@@ -93,7 +93,7 @@ def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | 
         "verdict": verdict(methods, chances),
         "t_test": chances,
         "samples": told,
-        "notes": list(splits.notes),
+        "notes": [*splits.notes, *([CUT_NOTE] if cut else [])],
     }
     return Evaluation(encoded, nats, likeliest, samples, metrics)
 
@@ -113,6 +113,7 @@ def prediction_table(evaluation: Evaluation, tokenizer: Tokenizer) -> pd.DataFra
                 continue
             row: dict[str, Any] = {"id": f"document {number}, token {first - start - 1}"}
             ids = np.stack([encoded.token_ids[places], evaluation.likeliest[places]])
+            ids[ids == END] = PAD  # which is not written, where an end would hide what comes after it
             row["reference"], row["answer"] = (text.decode() for text in tokenizer.decode(ids).numpy())
             row["loss"] = -evaluation.nats[MODEL][places].mean()
             row |= {method: -each[places].mean() for method, each in evaluation.nats.items() if method != MODEL}
@@ -145,6 +146,7 @@ def _samples(served: Served, baselines: Baselines | None) -> tuple[dict[float, l
             copied = originality.longest_copied(token_ids, training)
             text = served.preprocessing.tokenizer.decode(copied[None]).numpy()[0].decode()
             told[str(temperature)] |= {"longest_copied_tokens": len(copied), "longest_copied": text}
+            told[str(temperature)]["searched_tokens"] = len(training)
         samples[temperature] = texts
     return samples, told
 
@@ -161,6 +163,24 @@ def _first_tokens(encoded: Encoded, most: int) -> Encoded:
     return Encoded(encoded.token_ids[:stop], np.array([*starts, stop]) if starts[-1] != stop else starts)
 
 
-def _measured(part: Part) -> tuple[int, int]:
+def _encoded(served: Served, part: Part) -> tuple[Encoded, bool]:
+    """The documents of a part, and whether only its first ones are scored."""
+    with tempfile.TemporaryDirectory() as folder:
+        mapped = served.preprocessing.encode(part, Path(folder) / "ids")
+        some = _first_tokens(mapped, MOST_EVALUATED)
+        encoded = Encoded(np.array(some.token_ids), some.starts)
+        cut = len(encoded.token_ids) < len(mapped.token_ids)
+        del mapped, some  # before their file
+    return encoded, cut
+
+
+def _whole_size(part: Part) -> tuple[int, int]:
     """Characters and bytes of a part."""
     return part.characters, sum(len(text.encode()) for text in part.texts())
+
+
+def _measured(served: Served, encoded: Encoded) -> tuple[int, int]:
+    """Characters and bytes of the texts that ids spell."""
+    rows = tf.RaggedTensor.from_row_splits(encoded.token_ids, encoded.starts)
+    texts = [text.decode() for text in served.preprocessing.tokenizer.decode(rows).numpy()]
+    return sum(map(len, texts)), sum(len(text.encode()) for text in texts)

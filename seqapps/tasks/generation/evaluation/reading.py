@@ -11,7 +11,8 @@ from seqapps.text.kinds import PAD, START
 
 WINDOW = 256  # tokens of a fresh window
 CHUNK = 256  # tokens that are read at once
-ROWS = 32  # documents or windows that are read side by side
+ROWS = 32  # documents or windows that are read side by side, at most
+MOST_LOGITS = 50_000_000  # numbers
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Chunk:
 def carried(served: Served, encoded: Encoded) -> Iterator[Chunk]:
     """Documents from their start to their end, the state carried through each; some of about equal length at once."""
     order = np.argsort(-encoded.lengths, kind="stable")
-    for first in range(0, len(order), ROWS):
-        rows = order[first : first + ROWS]
+    count = rows_at_once(served)
+    for first in range(0, len(order), count):
+        rows = order[first : first + count]
         starts, stops = encoded.starts[rows], encoded.starts[rows + 1]
         states = None
         for begin in range(0, int((stops - starts).max()) - 1, CHUNK):
@@ -57,15 +59,22 @@ def fresh(served: Served, encoded: Encoded) -> Iterator[Chunk]:
         firsts.append(np.arange(start, stop - 1, WINDOW))
         stops.append(np.minimum(firsts[-1] + WINDOW + 1, stop))
     first, stop = np.concatenate(firsts), np.concatenate(stops)
-    for row in range(0, len(first), ROWS):
-        begins, ends = first[row : row + ROWS], stop[row : row + ROWS]
-        column = begins[:, None] + np.arange(int((ends - begins).max()))
-        inside = column < ends[:, None]
-        ids = np.where(inside, encoded.token_ids[np.where(inside, column, 0)], PAD).astype("int32")
-        ids = np.concatenate([np.full((len(ids), 1), START, "int32"), ids], axis=1)
-        told = served.advance(ids, None)
-        # The one token before a window is read after START; at the start of a document it is START itself.
-        yield _chunk(np.where(inside, column, -1)[:, 1:], told, begins=True, skipped=1)
+    rows = rows_at_once(served)
+    # The one token before a window is read after START; where that token is START, nothing stands before it.
+    for skipped, chosen in enumerate((encoded.token_ids[first] == START, encoded.token_ids[first] != START)):
+        for row in range(0, int(chosen.sum()), rows):
+            begins, ends = first[chosen][row : row + rows], stop[chosen][row : row + rows]
+            column = begins[:, None] + np.arange(int((ends - begins).max()))
+            inside = column < ends[:, None]
+            ids = np.where(inside, encoded.token_ids[np.where(inside, column, 0)], PAD).astype("int32")
+            ids = np.concatenate([np.full((len(ids), skipped), START, "int32"), ids], axis=1)
+            told = served.advance(ids, None)
+            yield _chunk(np.where(inside, column, -1)[:, 1:], told, begins=True, skipped=skipped)
+
+
+def rows_at_once(served: Served) -> int:
+    """Documents or windows that are read side by side: fewer of a large vocabulary, whose probabilities take room."""
+    return max(1, min(ROWS, MOST_LOGITS // (CHUNK * served.preprocessing.tokenizer.vocabulary_size)))
 
 
 def _chunk(places: np.ndarray, told: dict, begins: bool, skipped: int = 0) -> Chunk:

@@ -44,18 +44,19 @@ def train(
     """
     splits = data_module.load(data, config)
     config = data_module.resolved(config, splits)
-    scaling = fitting.fitted(splits, config)
+    prepared = fitting.fitted(splits, config)
     splits = dataclasses.replace(splits, notes=telling.notes(splits, config))
     if resume:  # before the model, whose stored start may not fit it
-        run_folder.check_fitted(out, scaling.to_dict(), splits.hashes)
+        run_folder.check_fitted(out, prepared.to_dict(), splits.hashes)
+    fitting.check_warmup(config, splits, prepared)
     training.set_seed(config.seed)
-    model = fitting.new_model(config, scaling, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
+    model = fitting.new_model(config, prepared, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
     # Only now, when nothing in data or options can fail, may the folder change.
     folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
-    run_folder.write_fitted(folder, scaling.to_dict(), splits.hashes, resume)
-    telling.say(splits, config, scaling)
+    run_folder.write_fitted(folder, prepared.to_dict(), splits.hashes, resume)
+    telling.say(splits, config, prepared)
 
-    progress, counted = fitting.fit_and_export(folder, model, config, splits, scaling)
+    progress, counted = fitting.fit_and_export(folder, model, config, splits, prepared)
     if counted and counted.note():
         splits = dataclasses.replace(splits, notes=(*splits.notes, counted.note()))
     served = serving.Served(folder)
@@ -91,12 +92,14 @@ def evaluate(
     path = Path(folder) / "baselines.npz"
     if baselines is not None:
         checks.check_choice("baselines", baselines, ("none", "fast", "full"))
-        if baselines not in ("none", served.config.baselines):
-            own = served.config.baselines
+        own = served.config.baselines
+        if own == "none" and baselines != "none":
+            checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
+        if baselines not in ("none", own):
             checks.fail("baselines", f"'none' or {own!r}, with which the run was trained", baselines)
     counted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
-    config = data_module.with_column_of(data, served.config)
-    splits = data_module.load_whole(data, config) if split == "all" else data_module.load(data, config)
-    told = telling.notes(splits, config) if split != "all" else ()
-    told = (*told, *filter(None, [counted.note() if counted else ""]))
-    return evaluation.evaluate(served, dataclasses.replace(splits, notes=told), split, counted).metrics
+    config = data_module.as_measured(data, served.config)
+    splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
+    told = run_folder.read_json(Path(folder) / "metrics.json")["notes"]  # of what was fitted
+    notes = tuple(note for note in told if note != evaluation.CUT_NOTE)
+    return evaluation.evaluate(served, dataclasses.replace(splits, notes=notes), split, counted).metrics

@@ -21,12 +21,12 @@ def notes(splits: Splits, config: Config) -> tuple[str, ...]:
     return (*splits.notes, *filter(None, [sample_note(splits) if config.initialize_from is None else ""]))
 
 
-def say(splits: Splits, config: Config, scaling: Preprocessing) -> None:
+def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
     """What is about to be trained, on what."""
     parts = ", ".join(f"{split} {splits.parts[split].characters}" for split in SPLITS)
     print(
         f"{sum(splits.parts[split].characters for split in SPLITS)} characters: {parts}; "
-        f"{scaling.tokenizer.vocabulary_size} tokens ({config.tokenizer})."
+        f"{prepared.tokenizer.vocabulary_size} tokens ({config.tokenizer})."
     )
     for note in splits.notes:
         print(f"Note: {note}")

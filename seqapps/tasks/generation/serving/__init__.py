@@ -9,8 +9,9 @@ import tensorflow as tf
 from seqapps import export
 from seqapps.decoding.choosing import Knobs
 from seqapps.decoding.generation import LONGEST_STOP, MOST_TOKENS, Writing
-from seqapps.tasks.generation.config import Config, PredictOptions
+from seqapps.tasks.generation.config import Config
 from seqapps.tasks.generation.preprocessing import Preprocessing
+from seqapps.tasks.generation.serving.knobs import KNOB_SPECS, KNOBS, default_knobs, knobs_of
 from seqapps.tasks.generation.serving.served import Served
 from seqapps.tasks.generation.serving.writer import MOST_PROMPT, MOST_SCORED, Writer, warnings
 
@@ -18,27 +19,6 @@ __all__ = ["KNOBS", "Served", "Writer", "bundle", "default_knobs", "example_requ
 
 EXAMPLES = ("Once upon a time", "", "The rain", "日本語 مرحبا 🙂 \x07")
 TEXT, PROMPT = (tf.TensorSpec([None], tf.string, name=name) for name in ("text", "prompt"))
-KNOBS = {
-    "max_new_tokens": tf.int32,
-    "temperature": tf.float32,
-    "top_k": tf.int32,
-    "top_p": tf.float32,
-    "repetition_penalty": tf.float32,
-    "no_repeat_ngram": tf.int32,
-    "stop": tf.string,
-    "seed": tf.int64,
-}
-KNOB_SPECS = [tf.TensorSpec([None], dtype, name=name) for name, dtype in KNOBS.items()]
-
-
-def knobs_of(options: PredictOptions) -> Knobs:
-    """Options as knobs that are the same for all rows."""
-    return Knobs(*(tf.constant([getattr(options, name)], dtype) for name, dtype in KNOBS.items()))
-
-
-def default_knobs() -> Knobs:
-    """The values that a request does not name."""
-    return knobs_of(PredictOptions())
 
 
 def bundle(model: keras.Model, preprocessing: Preprocessing) -> export.Bundle:
@@ -94,7 +74,11 @@ def _helpers(writer: Writer) -> dict[str, Any]:
     @tf.function(input_signature=[PROMPT, *KNOB_SPECS])
     def begin(prompt, *knobs):
         writing, rows, token_ids = writer.begin(prompt, Knobs(*knobs))
-        return {"writing": writing._asdict(), "knobs": rows._asdict(), "warning": warnings(prompt, token_ids)}
+        return {
+            "writing": writing._asdict(),
+            "knobs": rows._asdict(),
+            "warning": warnings(prompt, token_ids, Knobs(*knobs)),
+        }
 
     begun = tf.nest.map_structure(
         lambda each: tf.TensorSpec(each.shape, each.dtype), begin.get_concrete_function().structured_outputs

@@ -3,7 +3,8 @@
 import codecs
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from seqapps import export, run_folder
 from seqapps.tasks.generation.config import Config, PredictOptions
 from seqapps.tasks.generation.preprocessing import Preprocessing
+from seqapps.tasks.generation.serving.knobs import knobs_of
 from seqapps.text import batches, reading
 from seqapps.text.reading.lines import check_unicode, decoded_lines, ending_of
 
@@ -58,7 +60,7 @@ class Served:
 
         What a part warns of, it warns of in all prompts up to its end.
         """
-        knobs = _knobs(PredictOptions(**options))
+        knobs = knobs_of(PredictOptions(**options))._asdict()
         typed = isinstance(data, io.TextIOBase) and data.isatty()  # then every line waits for its answer
         count, warnings = 0, Counter[str]()
         for prompts in batches.chunks(_prompts_of(data, self.config), 1 if typed else ROWS_AT_ONCE):
@@ -78,15 +80,15 @@ class Served:
         if not count:
             raise ValueError("There is no prompt to write on from: the input is empty.")
 
-    def stream(self, prompt: str, **options: Any) -> Iterator[str]:
-        """The text that `predict` gives, piece by piece as it is made.
+    def stream(self, prompt: str, **options: Any) -> Generator[str, None, str]:
+        """The text that `predict` gives, piece by piece as it is made; at its end what there is to warn of.
 
         Args:
             prompt: From which to go on.
             **options: Fields of `PredictOptions`.
         """
         chosen = PredictOptions(**options)
-        begun = self._loaded.begin(tf.constant([check_unicode(prompt, "the prompt")]), *_knobs(chosen).values())
+        begun = self._loaded.begin(tf.constant([_checked(prompt, "the prompt")]), *knobs_of(chosen))
         writing, stop = begun["writing"], chosen.stop.encode()
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         made, given, going = b"", 0, bool(writing["going"][0])
@@ -101,6 +103,7 @@ class Served:
             given = max(safe, given)
             if piece:
                 yield piece
+        return begun["warning"].numpy()[0].decode()
 
     def advance(self, token_ids: np.ndarray, states: list | None) -> dict[str, Any]:
         """`(batch, time + 1)` ids and states before them → as `Writer.advance`; zeros are the states of a beginning."""
@@ -115,14 +118,9 @@ class Served:
 
     def generate(self, prompts: Sequence[str], **options: Any) -> list[str]:
         """The texts that follow prompts, all in one batch; the seed of every row is its number."""
-        knobs = _knobs(PredictOptions(**options)) | {"seed": tf.range(len(prompts), dtype=tf.int64)}
+        knobs = knobs_of(PredictOptions(**options))._asdict() | {"seed": tf.range(len(prompts), dtype=tf.int64)}
         answer = self._loaded.generate(tf.constant(list(prompts)), **knobs)
         return [text.decode() for text in answer["text"].numpy()]
-
-
-def _knobs(options: PredictOptions) -> dict[str, tf.Tensor]:
-    kinds = {"seed": tf.int64}
-    return {name: tf.constant([value], kinds.get(name)) for name, value in vars(options).items()}
 
 
 def _prompts_of(data: Any, config: Config) -> Iterator[str]:
@@ -131,14 +129,22 @@ def _prompts_of(data: Any, config: Config) -> Iterator[str]:
             raise FileNotFoundError(f"There is no file or folder {str(data)!r}.")
         yield from (row.text for row in reading.text_rows(decoded_lines(Path(data), Path(data).name)))
     elif isinstance(data, (str, Path, pd.DataFrame)):
-        yield from (row.text for row in reading.open_source(data, config.text_column, labelled=False))
+        yield from (row.text for row in _table(data, config).read())  # of which any may be empty
     elif isinstance(data, io.TextIOBase):
         yield from (row.text for row in reading.text_rows(data))
     else:
         yield from (_checked(text, f"prompt {number}") for number, text in enumerate(data))
 
 
+def _table(data: str | Path | pd.DataFrame, config: Config) -> reading.Source:
+    """A table of prompts: the run's column, one that is called prompt, or one with a usual name for texts."""
+    for column in (config.text_column, "prompt"):
+        with suppress(ValueError):
+            return reading.open_source(data, column, labelled=False)
+    return reading.open_source(data, labelled=False)
+
+
 def _checked(text: Any, place: str) -> str:
     if not isinstance(text, str):
-        raise ValueError(f"{place}: the prompt must be a string. Received: {text!r}.")
+        raise ValueError(f"{place}: a prompt must be a string. Received: {text!r}.")
     return check_unicode(text, place)

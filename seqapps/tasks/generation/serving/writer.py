@@ -33,7 +33,8 @@ class Writer:
 
     def write(self, prompt: tf.Tensor, knobs: Knobs) -> dict[str, tf.Tensor]:
         """`(batch,)` prompts → what the signature `generate` answers."""
-        writing, knobs, token_ids = self.begin(prompt, knobs)
+        asked = knobs
+        writing, knobs, token_ids = self.begin(prompt, asked)
         before = writing.token
         writing, tokens = self.go_on(writing, knobs, tf.constant(MOST_TOKENS))
         text = self.spelled(before, tokens)
@@ -44,7 +45,7 @@ class Writer:
             "tokens": writing.tokens,
             "log_probability": writing.log_probability,
             "finish_reason": tf.where(writing.stopped, "stop", "length"),
-            "warning": warnings(prompt, token_ids),
+            "warning": warnings(prompt, token_ids, asked),
         }
 
     def begin(self, prompt: tf.Tensor, knobs: Knobs) -> tuple[Writing, Knobs, tf.RaggedTensor]:
@@ -123,13 +124,17 @@ class Writer:
         }
 
 
-def warnings(prompt: tf.Tensor, token_ids: tf.RaggedTensor) -> tf.Tensor:
-    """What a caller should know about each prompt: `(batch,)`, empty where nothing is to say."""
+def warnings(prompt: tf.Tensor, token_ids: tf.RaggedTensor, knobs: Knobs) -> tf.Tensor:
+    """What a caller should know about each row: `(batch,)`, empty where nothing is to say."""
     lengths = tf.cast(token_ids.row_lengths(), tf.int32)
     unknown = tf.reduce_sum(tf.cast(token_ids == UNKNOWN, tf.int32), axis=1)
     sentences = [
         (lengths > MOST_PROMPT, f"The prompt is long: its last {MOST_PROMPT} tokens were read. "),
         (unknown > 0, "Some tokens of the prompt are not in the vocabulary. "),
         (pieces.valid_utf8(prompt) != prompt, "Bytes that are not UTF-8 were replaced. "),
+        (knobs.max_new_tokens > MOST_TOKENS, f"At most {MOST_TOKENS} tokens are written. "),
+        (tf.strings.length(knobs.stop) > LONGEST_STOP, f"Of stop the first {LONGEST_STOP} bytes count. "),
     ]
-    return tf.strings.strip(tf.strings.join([tf.where(applies, said, "") for applies, said in sentences]))
+    rows = tf.shape(prompt)
+    told = [tf.where(tf.broadcast_to(applies, rows), said, "") for applies, said in sentences]
+    return tf.strings.strip(tf.strings.join(told))

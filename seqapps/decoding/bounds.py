@@ -1,0 +1,4 @@
+"""What a text that is written may be at most. Imports no TensorFlow."""
+
+MOST_TOKENS = 4096  # new ones of a row
+LONGEST_STOP = 64  # bytes
