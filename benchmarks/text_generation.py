@@ -10,12 +10,23 @@ with the number of epochs fixed, and touches the test part once, at its end.
 """
 
 import argparse
+import dataclasses
 import gzip
 import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
 import training_runs
+
+import seqapps
+from seqapps.tasks.generation import baselines as simple_methods
+from seqapps.tasks.generation.baselines import HIGHEST_ORDER
+from seqapps.tasks.generation.evaluation.reading import WINDOW
+from seqapps.tasks.generation.evaluation.scores import CACHE
+from seqapps.tasks.generation.kneser_ney import KneserNey
+from seqapps.text.kinds import START
 
 HERE = Path(__file__).parent
 SHAKESPEARE = (
@@ -40,7 +51,8 @@ ROWS = {
     },
     "wikitext-2": ("wikitext-2", WIKITEXT),
 }
-CHOSEN = "-chosen"
+CHOSEN, KNESER_NEY = "-chosen", "kneser-ney"
+FIRST = 4  # id of the first character, after the reserved ones
 SHA256 = {
     "tinyshakespeare.txt": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     "wikitext-2/train.txt.gz": "e11573f1b5c5d0e41ebf7b025fe4593cacfdd6f528300ac2513eb36cd04d960c",
@@ -76,6 +88,19 @@ def prepare(name: str, data: Path, folder: Path, chosen: bool) -> None:
         (folder / f"{part}.txt").write_text(text, encoding="utf-8", newline="\n")
 
 
+def chosen_order(parts: Path, run: Path) -> None:
+    """Choose the order of the run's n-gram model without the validation part, where that is a part of the training."""
+    path, served = run / "baselines.npz", seqapps.load(run)
+    counted = simple_methods.Baselines.load(path)
+    tokenizer = served._served.preprocessing.tokenizer
+    last = tokenizer.encode(tf.constant([(parts / "validation.txt").read_text(encoding="utf-8")])).values.numpy()
+    first = counted.token_ids[: len(counted.token_ids) - len(last) - 1]
+    model = KneserNey(first, counted.vocabulary_size, HIGHEST_ORDER[served.config.tokenizer])
+    losses = {order: -each.mean() for order, each in model.log_probabilities(np.array([START, *last])).items()}
+    order = min(losses, key=losses.__getitem__)
+    dataclasses.replace(counted, order=order).save(path)
+
+
 def measure(row: str, data: Path, seed: int) -> dict:
     """Train one row and keep its metrics."""
     name, options = ROWS[row.removesuffix(CHOSEN)]
@@ -87,20 +112,68 @@ def measure(row: str, data: Path, seed: int) -> dict:
         parts.mkdir()
         prepare(name, data, parts, chosen=row.endswith(CHOSEN))
         run = training_runs.train("text_generation", parts, Path(folder) / "run", f"{options} --seed {seed}")
+        metrics = run.metrics
+        if name == "shakespeare" and not row.endswith(CHOSEN):
+            chosen_order(parts, run.folder)
+            metrics = seqapps.load(run.folder).evaluate(parts)
+            del metrics["methods"][CACHE]  # whose share was chosen on the training text too
         history = (run.folder / "history.csv").read_text(encoding="utf-8").splitlines()
     return {
         "minutes": run.minutes,
         "epochs": len(history) - 1,
-        "tokens": run.metrics["tokens"],
-        "window": run.metrics["window"],
-        "methods": run.metrics["methods"],
-        "samples": run.metrics["samples"],
-        "notes": run.metrics["notes"],
-        "verdict": run.metrics["verdict"],
+        "tokens": metrics["tokens"],
+        "window": metrics["window"],
+        "methods": metrics["methods"],
+        "samples": metrics["samples"],
+        "notes": metrics["notes"],
+        "verdict": metrics["verdict"],
         "history": history,
         "versions": run.manifest["versions"],
         "machine": run.manifest["machine"],
     }
+
+
+def measure_kneser_ney(data: Path) -> dict:
+    """Nats per character of n-gram models of Tiny Shakespeare, for every order.
+
+    `validation` is of the first 81 % on the next 9 %; `test` of the first 90 % on the last 10 %, with all of the text
+    before each character known; `fresh` the same with one character before each window.
+    """
+    training_runs.check_data(data / "tinyshakespeare.txt", SHA256["tinyshakespeare.txt"])
+    text = (data / "tinyshakespeare.txt").read_text(encoding="utf-8")
+    characters = sorted(set(text))
+    ids = np.searchsorted(characters, list(text)) + FIRST
+    end = int(0.9 * len(ids))
+    middle, highest, size = int(0.9 * end), HIGHEST_ORDER["character"], len(characters) + FIRST
+    windows = [ids[end + place : end + place + WINDOW + 1] for place in range(0, len(ids) - end - WINDOW, WINDOW)]
+    fresh = np.concatenate([[START, *window] for window in windows])
+    first, whole = (KneserNey(np.array([START, *ids[:stop]]), size, highest) for stop in (middle, end))
+    told = {
+        "validation": first.log_probabilities(np.array([START, *ids[middle:end]])),
+        "test": whole.log_probabilities(np.array([START, *ids[end:]])),
+        "fresh": {
+            order: np.delete(each.reshape(len(windows), -1), 0, axis=1)  # what is known of a window is not scored
+            for order, each in whole.log_probabilities(fresh).items()
+        },
+    }
+    return {
+        "command": "python benchmarks/text_generation.py kneser-ney --data DIR",
+        "nats_per_character": {
+            part: {str(order): float(-each.mean()) for order, each in orders.items()} for part, orders in told.items()
+        },
+    }
+
+
+def kneser_ney_lines(result: dict) -> list[str]:
+    """The n-gram models, with the order that validation chooses."""
+    scores = result["nats_per_character"]
+    chosen = min(scores["validation"], key=scores["validation"].__getitem__)
+    lines = ["## kneser-ney", "", f"`{result['command']}`", "", "Nats per character of Tiny Shakespeare.", ""]
+    lines += ["| order | validation | test | test, fresh windows |", "|---|---|---|---|"]
+    for order in scores["test"]:
+        cells = (f"{scores[part][order]:.4f}" for part in ("validation", "test", "fresh"))
+        lines.append(f"| {order}{' (chosen)' if order == chosen else ''} | " + " | ".join(cells) + " |")
+    return [*lines, "", f"Known: 1.558 at order 6. Here: {scores['fresh']['6']:.4f} over fresh windows.", ""]
 
 
 def row_lines(row: str, result: dict) -> list[str]:
@@ -121,6 +194,8 @@ def table() -> str:
     results = training_runs.read_results()
     told = "Written by `python benchmarks/text_generation.py ROW --data DIR`. Rows named `-chosen` are on validation."
     lines = ["# Language models, measured", "", told, ""]
+    if KNESER_NEY in results:
+        lines += kneser_ney_lines(results[KNESER_NEY])
     for row in (name for each in ROWS for name in (each, each + CHOSEN)):
         if row in results:
             lines += row_lines(row, results[row])
@@ -129,7 +204,7 @@ def table() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", choices=[*ROWS, *(row + CHOSEN for row in ROWS), "table"])
+    parser.add_argument("row", choices=[*ROWS, *(row + CHOSEN for row in ROWS), KNESER_NEY, "table"])
     parser.add_argument("--data", type=Path, default=os.environ.get("SEQAPPS_DATA"), metavar="DIR")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     words = parser.parse_args()
@@ -137,6 +212,10 @@ def main() -> None:
         if words.data is None:
             parser.error("--data DIR or SEQAPPS_DATA is needed")
         data = words.data / "text_generation" if (words.data / "text_generation").is_dir() else words.data
+        if words.row == KNESER_NEY:
+            training_runs.write_result(KNESER_NEY, measure_kneser_ney(data))
+            words.row = "table"
+    if words.row != "table":
         name, options = ROWS[words.row.removesuffix(CHOSEN)]
         told = f"python apps/text_generation.py train DIR/{name} RUN {options}"
         training_runs.with_seeds(words.row, told, words.seeds, lambda seed: measure(words.row, data, seed))
