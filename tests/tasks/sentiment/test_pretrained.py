@@ -125,7 +125,11 @@ def test_an_option_that_contradicts_the_language_model_is_an_error(options, lang
             True,
             "False with `pretrained`. Received: bidirectional=True. A language model reads in one ",
         ),
-        ("weight_decay", 0.1, "0 with `gradual_unfreezing`. Received: weight_decay=0.1. It would move layers that are still "),
+        (
+            "weight_decay",
+            0.1,
+            "0 with `gradual_unfreezing`. Received: weight_decay=0.1. It would move layers that are still ",
+        ),
         (
             "initialize_from",
             "run",
