@@ -51,7 +51,7 @@ def cut(encoded: Encoded, lanes: int, shift: int = 0) -> Strips:
     >>> encoded = Encoded(np.arange(12), np.array([0, 9, 12]))
     >>> strips = cut(encoded, lanes=3)
     >>> list(zip(strips.first.tolist(), strips.stop.tolist()))
-    [(0, 4), (3, 7), (6, 9), (9, 12)]
+    [(0, 5), (4, 9), (9, 12)]
     """
     targets = encoded.lengths - 1
     share = max(1, -(-int(targets.sum()) // lanes))
