@@ -87,7 +87,8 @@ def test_the_version_is_that_of_the_package(capsys):
         ((), "seqapps: error: the following arguments are required: TASK"),
         (
             ("forecast",),
-            "seqapps: error: argument TASK: invalid choice: 'forecast' (choose from 'forecasting', 'sentiment', 'generation')",
+            "seqapps: error: argument TASK: invalid choice: 'forecast' "
+            "(choose from 'forecasting', 'sentiment', 'generation')",
         ),
         (("forecasting",), "seqapps forecasting: error: the following arguments are required: VERB"),
         (("forecasting", "train"), "seqapps forecasting train: error: the following arguments are required: DATA, OUT"),
