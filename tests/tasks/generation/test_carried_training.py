@@ -159,7 +159,7 @@ def outcome(carried, progress):
 @pytest.mark.parametrize("softmax", ["full", "sampled"])
 @every_cell
 def test_a_resumed_training_equals_one_that_was_never_interrupted(cell, softmax, tmp_path):
-    options = {**OPTIONS, "cell": cell, "softmax": softmax, "sampled_tokens": 5}
+    options = {**OPTIONS, "cell": cell, "softmax": softmax} | ({"sampled_tokens": 5} if softmax == "sampled" else {})
     expected = outcome(*train(tmp_path / "whole", **options))
     for stop in (1, 2):
         with pytest.raises(tf.errors.InvalidArgumentError):
