@@ -4,7 +4,7 @@ Train on the demo data and look at the scores; the report is `runs/commonplace/r
 
     $ python apps/text_generation.py train data/generation/commonplace.jsonl runs/commonplace \
           --config data/generation/demo.toml
-    186226 characters: train 149103, validation 18573, test 18550; 1000 tokens (byte_pair).
+    185607 characters: train 147858, validation 19227, test 18522; 1000 tokens (byte_pair).
     Training gru, 1 layer(s), units [256].
     …
 
