@@ -176,3 +176,11 @@ def test_the_report_shows_texts_and_windows(run):
     metrics = run_folder.read_json(run / "metrics.json")
     assert set(metrics["samples"]) == {"0.5", "0.8", "1.0"}
     assert metrics["samples"]["0.5"]["longest_copied_tokens"] >= 10
+
+
+def test_predictions_say_where_their_document_stands(run):
+    table = pd.read_csv(run / "predictions.csv.gz")
+    assert table["id"].str.fullmatch(r"row \d+, token 0").all()
+    assert table["reference"].str.fullmatch("[abc]+").all()
+    close = (table["loss"] - table["model, fresh windows"]).abs() < 1e-5  # these documents are windows
+    assert close.all()

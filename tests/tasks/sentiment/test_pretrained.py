@@ -11,7 +11,7 @@ import seqapps
 from seqapps import run_folder
 from seqapps.tasks.sentiment import data
 from seqapps.tasks.sentiment.config import Config
-from seqapps.tasks.sentiment.pipeline import fitting, pretraining, train
+from seqapps.tasks.sentiment.pipeline import fitting, pretraining, telling, train
 from seqapps.text import encoders
 
 EPOCHS, SEED = 3, 5
@@ -179,3 +179,14 @@ def test_such_a_run_is_trained_served_and_measured(options, toys, tmp_path):
     stored = run_folder.read_json(tmp_path / "run" / "config.json")
     assert (stored["cell"], stored["units"], stored["tokenizer"]) == ("gru", [7], "character")
     assert seqapps.load(tmp_path / "run").evaluate(toys["sentiment"].data) == metrics
+
+
+def test_a_run_with_too_few_epochs_for_all_layers_says_so(toys):
+    config = Config(units=(7, 7), pretrained="run", epochs=3)
+    splits = data.load(toys["sentiment"].data, config)
+    told = telling.notes(splits, config, "")
+    assert told[-1] == (
+        "Only the upper layers were trained: 3 epochs are too few for the head, 2 recurrent layer(s) and the token "
+        "vectors to thaw one after the other."
+    )
+    assert telling.notes(splits, dataclasses.replace(config, epochs=4), "") == told[:-1]

@@ -43,6 +43,7 @@ class Evaluation:
 
     Attributes:
         encoded: The documents.
+        places: Where every document stands.
         nats: For every method `(tokens,)` of the stream, 0 where nothing is predicted.
         likeliest: `(tokens,)` what the model took for likeliest, the state carried.
         samples: For every temperature the written texts.
@@ -50,6 +51,7 @@ class Evaluation:
     """
 
     encoded: Encoded
+    places: list[str]
     nats: dict[str, np.ndarray]
     likeliest: np.ndarray
     samples: dict[float, list[str]]
@@ -95,7 +97,8 @@ def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | 
         "samples": told,
         "notes": [*splits.notes, *([CUT_NOTE] if cut else [])],
     }
-    return Evaluation(encoded, nats, likeliest, samples, metrics)
+    places = [document.place for document, _ in part]
+    return Evaluation(encoded, places, nats, likeliest, samples, metrics)
 
 
 def prediction_table(evaluation: Evaluation, tokenizer: Tokenizer) -> pd.DataFrame:
@@ -111,7 +114,7 @@ def prediction_table(evaluation: Evaluation, tokenizer: Tokenizer) -> pd.DataFra
             places = places[_counted(encoded.token_ids[places])]
             if not len(places):
                 continue
-            row: dict[str, Any] = {"id": f"document {number}, token {first - start - 1}"}
+            row: dict[str, Any] = {"id": f"{evaluation.places[number]}, token {first - start - 1}"}
             ids = np.stack([encoded.token_ids[places], evaluation.likeliest[places]])
             ids[ids == END] = PAD  # which is not written, where an end would hide what comes after it
             row["reference"], row["answer"] = (text.decode() for text in tokenizer.decode(ids).numpy())

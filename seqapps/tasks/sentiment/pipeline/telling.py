@@ -30,8 +30,14 @@ def notes(splits: Splits, config: Config, coverage: str) -> tuple[str, ...]:
     fitted_anew = config.initialize_from is None and config.pretrained is None
     tokenizer = sample_note(splits) if fitted_anew else ""
     skip = linear.sample_note(splits) if config.linear_skip != "none" else ""
+    frozen = ""
+    if config.pretrained is not None and config.gradual_unfreezing and config.epochs <= len(config.widths) + 1:
+        frozen = (
+            f"Only the upper layers were trained: {config.epochs} epochs are too few for the head, "
+            f"{len(config.widths)} recurrent layer(s) and the token vectors to thaw one after the other."
+        )
     fitted = baselines.sample_notes(splits) if config.baselines != "none" else []
-    return (*splits.notes, *filter(None, [tokenizer, skip, *fitted, coverage]))
+    return (*splits.notes, *filter(None, [tokenizer, skip, *fitted, coverage, frozen]))
 
 
 def say(splits: Splits, config: Config, preprocessing: Preprocessing) -> None:
