@@ -114,6 +114,33 @@ class TaskConfig(Options):
         """What a `RecurrentStack` takes of the options."""
         return {name: getattr(self, name) for name in RECURRENT_OPTIONS}
 
+    def with_own_files(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What holds each part of the data: what DATA gives, and the files that options name.
+
+        Raises:
+            ValueError: If an option is left without effect by DATA or by another option.
+        """
+        parts = dict(given)
+        for split in ("validation", "test"):
+            own = getattr(self, f"{split}_data")
+            if own is not None and split in given:
+                checks.fail(f"{split}_data", "None, because DATA is a folder with its own files", own)
+            if own is not None or split in given:
+                rule = "the files of the folder DATA" if own is None else f"{split}_data"
+                self.check_default_fractions((f"{split}_fraction",), rule)
+            if own is not None:
+                parts[split] = Path(own)
+        return parts
+
+    def explained(self, missing: FileNotFoundError) -> FileNotFoundError:
+        """The error of a missing file, with advice where an option of the run that is measured names the file."""
+        for name in ("test_data", "validation_data"):
+            own = getattr(self, name)
+            if own is not None and own in str(missing):
+                advice = f"The run was split by `{name}` {own!r}; for other data use --split all."
+                return FileNotFoundError(f"{missing} {advice}")
+        return missing
+
     def check_default_fractions(self, names: Sequence[str], rule: str) -> None:
         """Refuse fractions that `rule`, which splits the data, leaves without effect."""
         for name in names:

@@ -83,7 +83,7 @@ def load(data: Data, config: Config) -> Splits:
         FileNotFoundError: If a file is missing.
         ValueError: If a file cannot be read, with file and line, or a part would have no text.
     """
-    given = _given(data, config)
+    given = config.with_own_files(document_parts(data))
     if config.text_column is not None and not any(map(is_table, given.values())):
         open_documents(given["train"], config.text_column)  # refuses it
     whole = _whole(given["train"], config)
@@ -129,27 +129,7 @@ def load_as_trained(data: Data, config: Config) -> Splits:
     try:
         return load(data, config)
     except FileNotFoundError as error:
-        for name in ("test_data", "validation_data"):
-            own = getattr(config, name)
-            if own is not None and own in str(error):
-                advice = f"The run was split by `{name}` {own!r}; for other data use --split all."
-                raise FileNotFoundError(f"{error} {advice}") from error
-        raise
-
-
-def _given(data: Data, config: Config) -> dict[str, Path | pd.DataFrame]:
-    """What holds each part; an option that another one leaves without effect is an error."""
-    given = document_parts(data)
-    for split in SPLITS[1:]:
-        own = getattr(config, f"{split}_data")
-        if own is not None and split in given:
-            checks.fail(f"{split}_data", "None, because DATA is a folder with its own files", own)
-        if own is not None or split in given:
-            rule = "the files of the folder DATA" if own is None else f"{split}_data"
-            config.check_default_fractions((f"{split}_fraction",), rule)
-        if own is not None:
-            given[split] = Path(own)
-    return given
+        raise config.explained(error) from None
 
 
 def _opened(data: Path | pd.DataFrame, column: str | None, strict: bool) -> Documents:

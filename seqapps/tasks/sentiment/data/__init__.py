@@ -35,7 +35,7 @@ def load(data: Data, config: Config, classes: Sequence[str] = ()) -> Splits:
         FileNotFoundError: If a file is missing.
         ValueError: If a file cannot be read, with file, line and column.
     """
-    given = _given(data, config)
+    given = config.with_own_files(reading.parts(data))
     book = LabelBook(config.label_separator, classes)
     parts = {"train": _scanned(given["train"], config, book, known=bool(classes))}
     if not classes:
@@ -71,21 +71,6 @@ def resolved(config: Config, splits: Splits) -> Config:
     """The config with the columns that were found, so that `config.json` repeats the run."""
     source = splits.parts["train"].source
     return dataclasses.replace(config, text_column=source.text_column, label_column=source.label_column)
-
-
-def _given(data: Data, config: Config) -> dict[str, Path | pd.DataFrame]:
-    """What holds each part; an option that another one leaves without effect is an error."""
-    given = reading.parts(data)
-    for split in SPLITS[1:]:
-        own = getattr(config, f"{split}_data")
-        if own is not None and split in given:
-            checks.fail(f"{split}_data", "None, because DATA is a folder with its own files", own)
-        if own is not None or split in given:
-            rule = "the files of the folder DATA" if own is None else f"{split}_data"
-            config.check_default_fractions((f"{split}_fraction",), rule)
-        if own is not None:
-            given[split] = Path(own)
-    return given
 
 
 def _scanned(data: Path | pd.DataFrame, config: Config, book: LabelBook, known: bool) -> Part:

@@ -119,9 +119,4 @@ def _load_as_trained(data: str | Path | pd.DataFrame, config: Config, classes: t
     try:
         return data_module.load(data, config, classes)
     except FileNotFoundError as error:
-        for name in ("test_data", "validation_data"):
-            own = getattr(config, name)
-            if own is not None and own in str(error):
-                advice = f"The run was split by `{name}` {own!r}; for other data use --split all."
-                raise FileNotFoundError(f"{error} {advice}") from error
-        raise
+        raise config.explained(error) from None
