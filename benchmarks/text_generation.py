@@ -36,8 +36,9 @@ SHAKESPEARE = (
 # Equal numbers of weights: 925,061, 925,293 and 924,807.
 CELLS = {"gru": 512, "lstm": 441, "simple_rnn": 897}
 WIKITEXT = (
-    "--tokenizer whitespace --vocabulary-size 33281 --units 256 --batch-size 32 --truncation-steps 35 --dropout 0.4 "
-    "--embedding-dropout 0.2 --learning-rate 0.002 --epochs 12 --max-minutes 85 --patience none"
+    "--tokenizer whitespace --vocabulary-size 33281 --cell lstm --units 256 --batch-size 32 --truncation-steps 35 "
+    "--dropout 0.4 --embedding-dropout 0.2 --learning-rate 0.002 --warmup-steps 500 --sampled-tokens 2048 --epochs 12 "
+    "--max-minutes 80 --patience none --sample-every 4"
 )
 ROWS = {
     "shakespeare": ("shakespeare", f"--cell gru --units 512 --dropout 0.5 --epochs 16 --max-minutes 42 {SHAKESPEARE}"),

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-NEVER = -1e9  # the logit of what must not come next
+from seqapps.recurrent.masking import NEVER
+
 TINY = 1e-6
 HIGHEST_PENALTY = 1e6
 

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from seqapps.decoding import choosing
 from seqapps.decoding.bounds import LONGEST_STOP, MOST_TOKENS
-from seqapps.decoding.choosing import NEVER, Knobs
+from seqapps.decoding.choosing import Knobs
+from seqapps.recurrent.masking import NEVER
 
 Step = Callable[[tf.Tensor, list[tf.Tensor]], tuple[tf.Tensor, list[tf.Tensor]]]
 Spell = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
