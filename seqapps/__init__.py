@@ -4,7 +4,8 @@ The public names are imported on first use, so that `seqapps --help` never waits
 
 - `seqapps.RecurrentStack`: one Keras layer for SimpleRNN, LSTM and GRU, one or two directions, any depth.
 - `seqapps.load(run)`: a trained run that predicts and evaluates through its own SavedModel.
-- `seqapps.forecasting`, `seqapps.sentiment`, `seqapps.generation`: `Config` and `train` of a task.
+- `seqapps.forecasting`, `seqapps.sentiment`, `seqapps.generation`, `seqapps.translation`: `Config` and `train` of a
+  task.
 """
 
 from importlib import import_module
@@ -18,8 +19,9 @@ _PUBLIC = {
     "forecasting": ("seqapps.tasks.forecasting", None),
     "sentiment": ("seqapps.tasks.sentiment", None),
     "generation": ("seqapps.tasks.generation", None),
+    "translation": ("seqapps.tasks.translation", None),
 }
-__all__ = ["RecurrentStack", "__version__", "forecasting", "generation", "load", "sentiment"]
+__all__ = ["RecurrentStack", "__version__", "forecasting", "generation", "load", "sentiment", "translation"]
 
 
 def __getattr__(name: str) -> Any:

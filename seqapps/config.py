@@ -252,7 +252,7 @@ def _check_scalar(name: str, value: Any, members: tuple[Any, ...], limits: Mappi
         checks.fail(name, "a text", value)
 
 
-def add_flags(parser: argparse.ArgumentParser, config_class: type[Options]) -> None:
+def add_flags(parser: argparse._ActionsContainer, config_class: type[Options]) -> None:
     """One flag per field. A flag that is not given leaves no value, so that a config file can set it."""
     for field in dataclasses.fields(config_class):
         flag = "--" + field.name.replace("_", "-")

@@ -195,6 +195,16 @@ def _encoded(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return encoded
 
 
+def decoded(tensors: Mapping[str, Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Arrays as `GOLDEN_FILE` holds them."""
+    arrays = {}
+    for name, each in tensors.items():
+        is_text = each["dtype"] == "string"
+        values = [base64.b64decode(value) for value in each["values"]] if is_text else each["values"]
+        arrays[name] = np.array(values, object if is_text else each["dtype"]).reshape(each["shape"])
+    return arrays
+
+
 def _rest_request(name: str, inputs: Mapping[str, np.ndarray], described: Mapping[str, Any]) -> str:
     """A request of TF Serving's REST protocol, which wants every input, for the first row of the example."""
     row = {}

@@ -63,19 +63,20 @@ class ServedRun:
             raise ValueError(f"`stream` takes a run of a task that writes texts. Received: one of {self.task!r}.")
         return self._served.stream(prompt, **options)
 
-    def evaluate(self, data: Any, split: str = "test", baselines: str | None = None) -> dict[str, Any]:
+    def evaluate(self, data: Any, split: str = "test", baselines: str | None = None, **options: Any) -> dict[str, Any]:
         """Metrics on data that the run's own rule splits, beside the run's baselines.
 
         Args:
             data: As for training.
             split: `"test"`, `"validation"` or `"all"`.
             baselines: `"fast"` or `"none"`; by default those with which the run was trained.
+            **options: Of a task that has some for measuring.
 
         Returns:
             As `metrics.json` of a run.
         """
         pipeline = import_module(f"seqapps.tasks.{self.task}.pipeline")
-        return pipeline.evaluate(self._served, self.folder, data, split, baselines)
+        return pipeline.evaluate(self._served, self.folder, data, split, baselines, **options)
 
 
 def load(run: str | Path) -> ServedRun:

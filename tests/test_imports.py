@@ -105,7 +105,8 @@ def test_the_public_names_wait_for_their_first_use():
     program = (
         "import sys, seqapps\n"
         "assert sorted(seqapps.__all__) == dir(seqapps)\n"
-        "seqapps.forecasting.Config(), seqapps.sentiment.Config(), seqapps.generation.Config()\n"
+        "seqapps.forecasting.Config(), seqapps.sentiment.Config()\n"
+        "seqapps.generation.Config(), seqapps.translation.Config()\n"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'pandas'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -115,12 +116,14 @@ def test_the_public_names_wait_for_their_first_use():
 def test_the_public_names_are_those_of_the_interface():
     from seqapps.recurrent.stack import RecurrentStack
     from seqapps.served_run import load
-    from seqapps.tasks import forecasting, generation, sentiment
+    from seqapps.tasks import forecasting, generation, sentiment, translation
 
     assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
-    assert (seqapps.forecasting, seqapps.sentiment, seqapps.generation) == (forecasting, sentiment, generation)
-    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "forecasting", "generation", "load", "sentiment"}
-    for module, name in ((seqapps, "LSTM"), (forecasting, "predict"), (sentiment, "predict"), (generation, "write")):
+    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "translation": translation}
+    for name, module in tasks.items():
+        assert getattr(seqapps, name) is module
+    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "load", *tasks}
+    for module, name in ((seqapps, "LSTM"), *((module, "predict") for module in tasks.values())):
         with pytest.raises(AttributeError, match=rf"\Amodule '{module.__name__}' has no attribute '{name}'\Z"):
             getattr(module, name)
 

@@ -2,3 +2,5 @@
 
 MOST_TOKENS = 4096  # new ones of a row
 LONGEST_STOP = 64  # bytes
+WIDEST_BEAM = 64  # hypotheses per row
+LONGEST_TARGET = 512  # tokens of a hypothesis

@@ -232,13 +232,15 @@ class RecurrentStack(keras.layers.Layer):
             raise ValueError(f"`{name}` must hold {expected} states ({order}). Received: {len(states)} states.")
         return list(states)
 
-    def step(self, inputs, states, training=False):
+    def step(self, inputs, states, training=False, dropout_factors=None):
         """One step in time, for decoding and streaming.
 
         Args:
             inputs: `(batch, features)`.
             states: Flat list of states, from `initial_state`, from a call or from the step before.
             training: Refused together with dropout, whose mask belongs to a whole sequence.
+            dropout_factors: For every layer from the second on what its input is multiplied by, `(batch, features)`,
+                the same at all steps: dropout for loops of one's own.
 
         Returns:
             `(output, states)`, with `output` of shape `(batch, output_size)`.
@@ -268,7 +270,8 @@ class RecurrentStack(keras.layers.Layer):
             self.build((None, None, inputs.shape[-1]))
         output, new_states = inputs, []
         for index, (group,) in enumerate(self._states_by_direction(states)):
-            stream, state = self.recurrent_layers[index].cell(output, group, training=False)
+            given = output if dropout_factors is None or not index else output * dropout_factors[index - 1]
+            stream, state = self.recurrent_layers[index].cell(given, group, training=False)
             output = stream + output if self.residual and index else stream
             new_states.extend(state)
         return output, new_states

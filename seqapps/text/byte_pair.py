@@ -146,7 +146,22 @@ class BytePairs:
         splits = tf.gather(tokens.row_splits, pieces.row_splits)
         return tf.RaggedTensor.from_row_splits(tokens.values, splits, validate=False)  # (batch, (tokens))
 
-    def _merge(self, pieces: tf.Tensor) -> tf.RaggedTensor:
+    def encode_with_dropout(self, pieces: tf.RaggedTensor, dropout: float, seed: tf.Tensor) -> tf.RaggedTensor:
+        """As `encode`, but each possible merge is left out with probability `dropout`, anew in every round.
+
+        A piece is then cut now one way and now another, so that a network sees the parts of frequent words too. Source:
+        Provilkov et al. 2020 (BPE-dropout).
+
+        Args:
+            pieces: `(batch, (pieces))` byte strings.
+            dropout: In [0, 1).
+            seed: `(2,)` int32; with the same pieces it decides what is left out.
+        """
+        tokens = self._merge(pieces.values, dropout, seed)
+        splits = tf.gather(tokens.row_splits, pieces.row_splits)
+        return tf.RaggedTensor.from_row_splits(tokens.values, splits, validate=False)
+
+    def _merge(self, pieces: tf.Tensor, dropout: float = 0.0, seed: tf.Tensor | None = None) -> tf.RaggedTensor:
         """`(pieces,)` → `(pieces, (tokens))`: each round merges the first pair of lowest rank in every piece."""
         lengths = tf.strings.length(pieces)
         width = tf.maximum(tf.reduce_max(lengths), 1)
@@ -154,19 +169,23 @@ class BytePairs:
         values = tf.cast(tf.io.decode_raw(pieces, tf.uint8, fixed_length=width), tf.int32)  # (pieces, width)
         ids = tf.where(column < lengths[:, tf.newaxis], FIRST_BYTE + values, PAD)
 
-        def merge_once(ids: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def merge_once(ids: tf.Tensor, going: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             following = tf.pad(ids[:, 1:], [[0, 0], [0, 1]], constant_values=PAD)
             merged = self._merges.lookup(tf.cast(ids, tf.int64) * self._none + tf.cast(following, tf.int64))
+            if seed is not None:
+                drawn = tf.random.stateless_uniform(tf.shape(merged), seed + tf.stack([0, number]))
+                merged = tf.where(drawn < dropout, self._none, merged)
             lowest = tf.reduce_min(merged, axis=1, keepdims=True)  # (pieces, 1)
-            found = lowest < self._none
+            found = (lowest < self._none) & going  # a piece ends with the first round that leaves out all its merges
             place = tf.where(found, tf.argmin(merged, axis=1, output_type=tf.int32)[:, tf.newaxis], width)
             ids = tf.where(column < place, ids, tf.where(column == place, lowest, following))
-            return ids, tf.reduce_any(found)
+            return ids, found, number + 1
 
-        def goes_on(_: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
-            return found
+        def goes_on(_: tf.Tensor, going: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_any(going)
 
-        ids, _ = tf.while_loop(goes_on, merge_once, (ids, tf.size(pieces) > 0))
+        going = tf.ones([tf.size(pieces), 1], tf.bool)
+        ids, _, _ = tf.while_loop(goes_on, merge_once, (ids, going, 0))
         return tf.RaggedTensor.from_tensor(ids, padding=PAD)
 
 

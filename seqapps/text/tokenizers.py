@@ -60,6 +60,28 @@ class Tokenizer:
         """
         return self._coder.encode(pieces.split(self.kind, texts, self.lowercase))
 
+    def encode_with_dropout(self, texts: tf.Tensor, dropout: float, seed: tf.Tensor) -> tf.RaggedTensor:
+        """As `encode`, for training, with merges of byte pairs left out at random.
+
+        Args:
+            texts: `(batch,)` strings.
+            dropout: Probability in [0, 1).
+            seed: `(2,)` int32; with the same texts it decides what is left out.
+
+        Raises:
+            ValueError: If the tokenizer merges nothing.
+
+        Example:
+
+        >>> tokenizer = fit("byte_pair", ["low lower lowest"], vocabulary_size=262)
+        >>> ids = tokenizer.encode_with_dropout(tf.constant(["low low low"]), 0.5, tf.constant([0, 1]))
+        >>> tokenizer.decode(ids).numpy().tolist(), ids.row_lengths().numpy() > 5
+        ([b'low low low'], array([ True]))
+        """
+        if not isinstance(self._coder, BytePairs):
+            checks.fail("dropout", "0 for a tokenizer that merges no byte pairs", dropout)
+        return self._coder.encode_with_dropout(pieces.split(self.kind, texts, self.lowercase), dropout, seed)
+
     def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
         """`(batch, time)` ids, dense or ragged → `(batch,)` strings of valid UTF-8.
 

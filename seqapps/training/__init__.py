@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from seqapps.config import TaskConfig
 from seqapps.training.optimizer import DenseAdam, WarmupSchedule, make_optimizer
-from seqapps.training.resumable import STATE_FILE, Progress, ResumableTraining
+from seqapps.training.resumable import STATE_FILE, Progress, ResumableTraining, Score
 
-__all__ = ["STATE_FILE", "DenseAdam", "Progress", "ResumableTraining", "WarmupSchedule", "make_optimizer"]
+__all__ = ["STATE_FILE", "DenseAdam", "Progress", "ResumableTraining", "Score", "WarmupSchedule", "make_optimizer"]
 __all__ += ["fit", "keep_memory", "set_seed", "start_from"]
 
 # Numbers of malloc.h: one arena for all threads; no block of its own from the system; never give back; take much.
@@ -48,6 +48,7 @@ def fit(
     config: TaskConfig,
     checkpoints: Path,
     after_epoch: Callable[[int], None] | None = None,
+    score: Score | None = None,
 ) -> Progress:
     """Train a compiled model, or go on where `checkpoints` says, and leave it with the weights of its best epoch.
 
@@ -60,6 +61,7 @@ def fit(
         config: `epochs`, `patience` and `max_minutes`.
         checkpoints: Folder of the resumable state.
         after_epoch: Called with every epoch, counted from 0, while the model has the weights that were evaluated.
+        score: Chooses the best epoch in place of the validation loss.
 
     Returns:
         The course of the training.
@@ -68,7 +70,7 @@ def fit(
         ValueError: If the loss stops being a finite number.
     """
     model.optimizer.build(model.trainable_variables)
-    state = ResumableTraining(checkpoints, config.patience, config.max_minutes, after_epoch)
+    state = ResumableTraining(checkpoints, config.patience, config.max_minutes, after_epoch, score)
     state.set_model(model)
     state.restore()
     if not state.progress.finished and state.progress.epoch < config.epochs:

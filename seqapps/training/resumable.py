@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -17,9 +18,21 @@ MONITOR = "val_loss"
 STATE_FILE = "state.npz"
 
 
+class Score(NamedTuple):
+    """A score of the validation part that chooses the best epoch in place of the loss.
+
+    Attributes:
+        name: Its column in the history, after `val_`.
+        measure: Measures the model as it is; better when higher.
+    """
+
+    name: str
+    measure: Callable[[], float]
+
+
 @dataclass
 class Progress:
-    """What training must remember beside variables."""
+    """What training must remember beside variables; `best_loss` is the negative of a `Score` where one chooses."""
 
     epoch: int = 0
     best_loss: float = math.inf
@@ -42,8 +55,10 @@ class ResumableTraining(keras.callbacks.Callback):
         patience: int | None,
         max_minutes: float | None,
         after_epoch: Callable[[int], None] | None = None,
+        score: Score | None = None,
     ) -> None:
         super().__init__()
+        self.score = score
         self.after_epoch = after_epoch
         self.folder = folder
         self.patience = patience
@@ -97,13 +112,17 @@ class ResumableTraining(keras.callbacks.Callback):
                     f"The {words} of epoch {epoch + 1} is not a finite number ({row[name]}). "
                     "Lower learning_rate, set clip_norm, or look for extreme values in the data."
                 )
+        criterion = row[MONITOR]
+        if self.score is not None:
+            row[f"val_{self.score.name}"] = self.score.measure()
+            criterion = -row[f"val_{self.score.name}"]
         progress = self.progress
         progress.seconds, self._resumed_at = self.elapsed(), time.monotonic()
         progress.epoch = epoch + 1
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
         progress.history.append({"epoch": epoch + 1} | row | {"learning_rate": rate, "seconds": progress.seconds})
-        if row[MONITOR] < progress.best_loss:
-            progress.best_loss, progress.best_epoch = row[MONITOR], epoch + 1
+        if criterion < progress.best_loss:
+            progress.best_loss, progress.best_epoch = criterion, epoch + 1
             self.best = [_array(variable) for variable in self.model.variables]
         if self.after_epoch is not None:
             self.after_epoch(epoch)

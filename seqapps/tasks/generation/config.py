@@ -10,6 +10,7 @@ from seqapps.text.kinds import SPECIAL_TOKENS, TOKENIZERS
 SOFTMAXES = ("auto", "full", "sampled")
 LARGE_VOCABULARY = 10_000  # above which "auto" trains with a sampled softmax
 BYTES = 256  # each of which is a token of `byte_pair`
+PROMPTED = True  # `predict` also goes on from one prompt, or from one after the other
 
 HIGHEST = {"max_new_tokens": MOST_TOKENS, "top_k": 2**31 - 1, "no_repeat_ngram": 2**31 - 1, "seed": 2**63 - 1}
 

@@ -1,7 +1,5 @@
 """The language model: token ids → embedding → `RecurrentStack` → softmax, and its training with carried states."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 

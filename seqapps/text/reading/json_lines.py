@@ -9,7 +9,7 @@ from typing import Any
 from seqapps.text.reading.columns import Wanted, find_columns
 from seqapps.text.reading.lines import decoded_lines
 from seqapps.text.reading.rows import Row, Source, shown
-from seqapps.text.reading.values import Number, label_of, text_of
+from seqapps.text.reading.values import Number, text_of
 
 
 def open_json_lines(path: Path, wanted: Wanted) -> Source:
@@ -22,16 +22,16 @@ def open_json_lines(path: Path, wanted: Wanted) -> Source:
     if first is None:
         raise ValueError(f"{path.name} is empty: it needs one JSON object per line.")
     text, label = find_columns([*first[1]], path.name, wanted)
-    return Source(path.name, text, label, partial(_rows, path, text, label, wanted.separator), f"column {text!r}")
+    return Source(path.name, text, label, partial(_rows, path, text, label, wanted), f"column {text!r}")
 
 
-def _rows(path: Path, text: str, label: str | None, separator: str | None) -> Iterator[Row]:
+def _rows(path: Path, text: str, label: str | None, wanted: Wanted) -> Iterator[Row]:
     for place, cells in _objects(path):
         for column in (text, label):
             if column is not None and column not in cells:
                 keys = ", ".join(map(shown, cells)) or "an object without keys"
                 raise ValueError(f"{place}: the object must have the key {column!r}. Received: {keys}.")
-        answer = None if label is None else label_of(cells[label], label, place, separator)
+        answer = None if label is None else wanted.answer(cells[label], label, place)
         yield Row(text_of(cells[text], text, place), answer, place)
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from seqapps.text.reading.columns import Wanted, find_columns
 from seqapps.text.reading.lines import opened
 from seqapps.text.reading.rows import Row, Source
-from seqapps.text.reading.values import label_of, text_of
+from seqapps.text.reading.values import text_of
 
 ROWS_AT_ONCE = 256  # of a Parquet file; a text may have a megabyte
 BUFFER = 2**20  # bytes; without one, whole columns of a row group are read at once
@@ -65,7 +65,7 @@ def _parquet_rows(path: Path, text: str, label: str | None, wanted: Wanted) -> I
 
 def _row(value: Any, answer: Any, columns: tuple[str, str | None], place: str, wanted: Wanted) -> Row:
     text, label = columns
-    found = None if label is None else label_of(answer, label, place, wanted.separator)
+    found = None if label is None else wanted.answer(answer, label, place)
     return Row(text_of(value, text, place), found, place)
 
 

@@ -1,0 +1,109 @@
+"""The whole story of a translator: pairs, model, training, export, evaluation, report."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from seqapps import checks, run_folder, training
+from seqapps.tasks.translation import baselines as simple_methods
+from seqapps.tasks.translation import data as data_module
+from seqapps.tasks.translation import evaluation, plots, serving
+from seqapps.tasks.translation.config import Config
+from seqapps.tasks.translation.data import Data
+from seqapps.tasks.translation.pipeline import fitting, telling
+from seqapps.tasks.translation.pipeline.ensemble import export_together
+from seqapps.tasks.translation.pipeline.telling import summary
+
+__all__ = ["evaluate", "export_together", "summary", "train"]
+
+
+def train(
+    config: Config, data: Data, out: str | Path, *, resume: bool = False, overwrite: bool = False
+) -> dict[str, Any]:
+    """Train, export, verify, evaluate and report; the run is the folder `out`.
+
+    Args:
+        config: The options.
+        data: A table with a column of sources and one of targets (CSV, TSV, JSON lines, Parquet), a `.txt` file with
+            tabs, also `.gz`; a DataFrame; a folder with train, validation and test; with `source_language` and
+            `target_language` a folder of parallel files, or what the names of two have in common.
+        out: Folder of the run.
+        resume: Go on with the run in `out`; the result equals that of a run that was never interrupted.
+        overwrite: Replace the run in `out`.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If data, options or the folder cannot be used.
+    """
+    splits = data_module.load(data, config)
+    config = data_module.resolved(config, splits)
+    prepared = fitting.fitted(splits, config)
+    if resume:  # before the model, whose stored start may not fit it
+        run_folder.check_fitted(out, prepared.to_dict(), splits.fingerprints)
+    fitting.check_steps(config, splits, prepared)
+    training.set_seed(config.seed)
+    model = fitting.new_model(config, prepared, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
+    # Only now, when nothing in data or options can fail, may the folder change.
+    folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
+    run_folder.write_fitted(folder, prepared.to_dict(), splits.fingerprints, resume)
+    splits = dataclasses.replace(splits, notes=telling.notes(splits, config))
+    telling.say(splits, config, prepared)
+
+    progress, known, too_long = fitting.fit_and_export(folder, model, config, splits, prepared)
+    notes = (*splits.notes, *filter(None, [too_long, known.note() if known else ""]))
+    served = serving.Served(folder)
+    result = evaluation.evaluate(served, dataclasses.replace(splits, notes=notes), "test", known)
+    run_folder.write_json(folder / "metrics.json", result.metrics)
+    table = evaluation.prediction_table(result, config.lowercase)
+    run_folder.write_with(
+        folder / "predictions.csv.gz", lambda path: table.to_csv(path, index=False, float_format="%.7g")
+    )
+    plots.write_report(folder / "report.html", config, result, table, progress, served)
+    run_folder.write_text(folder / "README.md", telling.model_card(config, splits, result.metrics))
+    facts = {"seed": config.seed, "best_epoch": progress.best_epoch}
+    run_folder.write_manifest(folder, splits.fingerprints, progress.seconds, **facts)
+    print(summary(result.metrics), f"\nReport: {folder / 'report.html'}\nSavedModel: {folder / 'export'}", sep="")
+    return result.metrics
+
+
+def evaluate(
+    served: serving.Served,
+    folder: str | Path,
+    data: Data,
+    split: str,
+    baselines: str | None,
+    against: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Metrics of a run on data that its own split rule cuts.
+
+    Args:
+        served: The run's SavedModel.
+        folder: The run.
+        data: As for training.
+        split: `"test"`, `"validation"` or `"all"`, which is every pair of `data`.
+        baselines: `"none"`, `"fast"` or `"full"`; `None` means those with which the run was trained.
+        against: A second run, whose translations stand in the table too and are tested against.
+        **options: How translations are searched for.
+
+    Returns:
+        As `metrics.json`.
+    """
+    checks.check_choice("split", split, ("test", "validation", "all"))
+    path, own = Path(folder) / "baselines.npz", served.config.baselines
+    if baselines is not None:
+        checks.check_choice("baselines", baselines, ("none", "fast", "full"))
+        if own == "none" and baselines != "none":
+            checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
+        if baselines not in ("none", own):
+            checks.fail("baselines", f"'none' or {own!r}, with which the run was trained", baselines)
+    known = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
+    config = data_module.as_measured(data, served.config)
+    splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
+    other = None if against is None else telling.other_run(against, served.config)
+    told = run_folder.read_json(Path(folder) / "metrics.json")["notes"]  # of what was fitted
+    splits = dataclasses.replace(splits, notes=tuple(told))
+    return evaluation.evaluate(served, splits, split, known, other, **options).metrics

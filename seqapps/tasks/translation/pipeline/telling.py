@@ -1,0 +1,94 @@
+"""What a run says of itself: on the terminal and in its model card."""
+
+from typing import Any
+
+from seqapps import report, run_folder
+from seqapps.tasks.translation import serving
+from seqapps.tasks.translation.config import Config
+from seqapps.tasks.translation.data import SPLITS, Splits
+from seqapps.tasks.translation.evaluation import METRICS
+from seqapps.tasks.translation.preprocessing import Preprocessing, sample_note
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The score table and the verdict, for the terminal."""
+    header, rows = report.score_table(metrics["methods"], METRICS)
+    heading = f"Scores on the {metrics['split']} part ({metrics['pairs']} pairs, length penalty {penalty(metrics)}):"
+    return "\n".join([heading, report.text_table(header, rows), metrics["verdict"]])
+
+
+def penalty(metrics: dict[str, Any]) -> str:
+    """The length penalty that was used."""
+    return f"{metrics['decoding']['length_penalty']:g}"
+
+
+def notes(splits: Splits, config: Config) -> tuple[str, ...]:
+    """What a person should know of the data and of what is fitted on them."""
+    return (*splits.notes, *filter(None, [sample_note(splits) if config.initialize_from is None else ""]))
+
+
+def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
+    """What is about to be trained, on what."""
+    parts = ", ".join(f"{split} {len(splits.parts[split])}" for split in SPLITS)
+    sizes = [prepared.source.vocabulary_size, prepared.target.vocabulary_size]
+    sizes = sizes[:1] if prepared.shared else sizes
+    print(
+        f"{sum(len(splits.parts[split]) for split in SPLITS)} pairs: {parts}; "
+        f"{' and '.join(map(str, sizes))} tokens ({config.tokenizer})."
+    )
+    for note in splits.notes:
+        print(f"Note: {note}")
+    directions = "two directions" if config.bidirectional else "one direction"
+    print(
+        f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}, encoder in {directions}, "
+        f"attention {config.attention}.",
+        flush=True,
+    )
+
+
+def other_run(run: str, config: Config) -> serving.Served:
+    """A second run to test against.
+
+    Raises:
+        ValueError: If it is of another task, or differs in whether case counts.
+    """
+    task = run_folder.read_json(f"{run}/config.json").get("task")
+    if task != "translation":
+        raise ValueError(f"`against` must be a run of the task 'translation'. Received: {run!r} of the task {task!r}.")
+    other = serving.Served(run)
+    if other.config.lowercase != config.lowercase:
+        raise ValueError(
+            f"`against` must be a run with lowercase={config.lowercase}, as this one. Received: {run!r} with "
+            f"lowercase={other.config.lowercase}."
+        )
+    return other
+
+
+def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
+    """The run in words, as `README.md` of its folder."""
+    header, rows = report.score_table(metrics["methods"], METRICS)
+    table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
+    widths = ", ".join(str(width) for width in config.widths)
+    told = "".join(f"- {note}\n" for note in metrics["notes"])
+    told = told and f"\n## To know\n\n{told}"
+    directions = "two directions" if config.bidirectional else "one direction"
+    return f"""# Translator of {splits.parts["train"].source.name}
+
+A {config.cell} with {len(config.widths)} layer(s) of {widths} units that reads the source in {directions}, and one that
+writes the target ({config.tokenizer} tokens, attention {config.attention}). Trained on {len(splits.parts["train"])}
+pairs.
+{told}
+## Scores on the {metrics["split"]} part
+
+{metrics["verdict"]}
+
+{table}
+
+All are better when higher. sacrebleu: `{metrics["signatures"]["bleu"]}`, `{metrics["signatures"]["chrf"]}`.
+
+## Use
+
+`export/` holds a SavedModel that translates texts, scores translations and shows where attention looks;
+`export/1/assets.extra/` describes its signatures and holds sample requests. It translates what is like its training
+pairs; of anything else it may make fluent sentences that are wrong.
+"""
