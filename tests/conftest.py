@@ -69,6 +69,13 @@ def alphabet_songs() -> pd.DataFrame:
     )
 
 
+def reversed_letters() -> pd.DataFrame:
+    """Up to four letters, and the same from the last one on in capitals."""
+    generator = np.random.default_rng(0)
+    sources = ["".join(generator.choice(list("abcd"), length)) for length in generator.integers(1, 5, 300)]
+    return pd.DataFrame({"source": sources, "target": [each[::-1].upper() for each in sources]}).drop_duplicates()
+
+
 TOYS = {
     "forecasting": Toy(
         sine_with_gaps(),
@@ -103,6 +110,22 @@ TOYS = {
             "truncation_steps": 13,
             "epochs": 5,
             "learning_rate": 0.05,
+        },
+    ),
+    "translation": Toy(
+        reversed_letters(),
+        {
+            "tokenizer": "character",
+            "units": 13,
+            "embedding_size": 7,
+            "tokens_per_batch": 79,
+            "epochs": 30,
+            "patience": None,
+            "learning_rate": 0.03,
+            "label_smoothing": 0.0,
+            "bleu_tokenizer": "char",
+            "validation_fraction": 0.15,
+            "test_fraction": 0.15,
         },
     ),
 }

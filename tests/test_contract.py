@@ -35,6 +35,7 @@ FILES = {
 }
 OWN_FILES = {"forecasting": {"baselines.npz"}, "sentiment": {"baselines.npz", "encoder.weights.h5"}}
 OWN_FILES["generation"] = OWN_FILES["sentiment"] | {"samples.jsonl"}
+OWN_FILES["translation"] = {"baselines.npz"}
 PREDICTION_COLUMNS = ["id", "reference", "answer", "loss"]
 every_cell = pytest.mark.parametrize("cell", CELL_NAMES)
 every_task = pytest.mark.parametrize("task", TASKS)
@@ -123,13 +124,42 @@ def generation_has_learned(methods):
     return methods["model"]["nats_per_token"] < 0.2 * methods["unigram"]["nats_per_token"]
 
 
-BATCHES = {"forecasting": forecasting_batch, "sentiment": sentiment_batch, "generation": generation_batch}
-ANSWERS = {"forecasting": forecasting_answers, "sentiment": sentiment_answers, "generation": generation_answers}
-HAS_LEARNED = {
-    "forecasting": forecasting_has_learned,
-    "sentiment": sentiment_has_learned,
-    "generation": generation_has_learned,
-}
+def translation_batch():
+    """Ids of sources, of targets so far and of targets, some rows of them padded."""
+    so_far = np.array([[2, 5, 6, 4], [2, 4, 5, 0], [2, 6, 0, 0]], "int32")
+    targets = np.array([[5, 6, 4, 3], [4, 5, 3, 0], [6, 3, 0, 0]], "int32")
+    return [np.array([[4, 5, 6, 3], [6, 5, 3, 0], [7, 3, 0, 0]], "int32"), so_far], targets
+
+
+def translation_answers(run, data):
+    """How likely the Python model and the SavedModel find translations of all kinds."""
+    sources = [*data["source"][:5], "", "a", "dcba" * 9, "日本 🙂"]
+    targets = [*data["target"][:5], "A", "", "ABCD" * 9, "日本"]
+    fitted = run_folder.read_json(run / "preprocessing.json")["fitted"]
+    prepared = import_module("seqapps.tasks.translation.preprocessing").Preprocessing.from_dict(fitted)
+    model = keras.models.load_model(run / "model.keras")
+    python = []
+    for source, target in zip(sources, targets, strict=True):
+        read = [*prepared.source.encode(tf.constant([source])).to_list()[0], 3]
+        written = [*prepared.target.encode(tf.constant([target])).to_list()[0], 3]
+        logits = model([np.array([read], "int32"), np.array([[2, *written[:-1]]], "int32")])
+        told = keras.ops.convert_to_numpy(keras.ops.log_softmax(logits))[0]
+        python.append(sum(told[place, token] for place, token in enumerate(written)))
+    loaded = tf.saved_model.load(str(export.newest_version(run / "export")))
+    return np.array(python), loaded.score(sources, targets)["log_probability"].numpy()
+
+
+def translation_has_learned(methods):
+    """At least nine words of ten reversed without a mistake."""
+    return methods["model"]["exact_match"] >= 0.9
+
+
+def of_every_task(kind):
+    """For every task its function of a kind."""
+    return {task: globals()[f"{task}_{kind}"] for task in TASKS}
+
+
+BATCHES, ANSWERS, HAS_LEARNED = map(of_every_task, ("batch", "answers", "has_learned"))
 
 
 def config_of(task):

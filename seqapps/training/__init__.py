@@ -61,7 +61,7 @@ def fit(
         config: `epochs`, `patience` and `max_minutes`.
         checkpoints: Folder of the resumable state.
         after_epoch: Called with every epoch, counted from 0, while the model has the weights that were evaluated.
-        score: Chooses the best epoch in place of the validation loss.
+        score: Chooses the best epoch before the validation loss does.
 
     Returns:
         The course of the training.

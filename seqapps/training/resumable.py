@@ -19,7 +19,7 @@ STATE_FILE = "state.npz"
 
 
 class Score(NamedTuple):
-    """A score of the validation part that chooses the best epoch in place of the loss.
+    """A score of the validation part that chooses the best epoch; of epochs with equal scores the loss chooses.
 
     Attributes:
         name: Its column in the history, after `val_`.
@@ -32,10 +32,11 @@ class Score(NamedTuple):
 
 @dataclass
 class Progress:
-    """What training must remember beside variables; `best_loss` is the negative of a `Score` where one chooses."""
+    """What training must remember beside variables. Without a `Score` all epochs have the same."""
 
     epoch: int = 0
     best_loss: float = math.inf
+    best_score: float = -math.inf
     best_epoch: int = 0
     seconds: float = 0.0
     finished: bool = False
@@ -112,17 +113,16 @@ class ResumableTraining(keras.callbacks.Callback):
                     f"The {words} of epoch {epoch + 1} is not a finite number ({row[name]}). "
                     "Lower learning_rate, set clip_norm, or look for extreme values in the data."
                 )
-        criterion = row[MONITOR]
+        score = 0.0
         if self.score is not None:
-            row[f"val_{self.score.name}"] = self.score.measure()
-            criterion = -row[f"val_{self.score.name}"]
+            row[f"val_{self.score.name}"] = score = self.score.measure()
         progress = self.progress
         progress.seconds, self._resumed_at = self.elapsed(), time.monotonic()
         progress.epoch = epoch + 1
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
         progress.history.append({"epoch": epoch + 1} | row | {"learning_rate": rate, "seconds": progress.seconds})
-        if criterion < progress.best_loss:
-            progress.best_loss, progress.best_epoch = criterion, epoch + 1
+        if (score, -row[MONITOR]) > (progress.best_score, -progress.best_loss):
+            progress.best_score, progress.best_loss, progress.best_epoch = score, row[MONITOR], epoch + 1
             self.best = [_array(variable) for variable in self.model.variables]
         if self.after_epoch is not None:
             self.after_epoch(epoch)

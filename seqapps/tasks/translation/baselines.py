@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from seqapps import run_folder
+from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data import Part
-from seqapps.tasks.translation.scores import corpus_bleu
+from seqapps.tasks.translation.scores import corpus_bleu, rules_of
 
 NEAREST, COPY = "translation of the nearest source", "source unchanged"
 # What two sources are compared by: words and pairs of them, or runs of two to four characters within words.
@@ -79,23 +80,24 @@ class Baselines:
             return cls(sources, targets, str(state["analyzer"]), int(state["searched"]))
 
 
-def fit(train: Part, validation: Part, level: str) -> Baselines:
-    """Remember the training pairs; with `level` "full" choose on validation how sources are compared.
+def fit(train: Part, validation: Part, config: Config) -> Baselines:
+    """Remember the training pairs; with `baselines="full"` choose on validation how sources are compared.
 
     Args:
         train: The training part.
         validation: On whose first pairs BLEU is measured.
-        level: `"fast"` or `"full"`.
+        config: The options.
     """
     searched = -(-len(train) // MOST_PAIRS)
     pairs = [(row.text, row.label or "") for number, row in enumerate(train.rows()) if number % searched == 0]
     sources, targets = (tuple(each) for each in zip(*pairs, strict=True))
-    candidates = [Baselines(sources, targets, name, searched) for name in (ANALYZERS if level == "full" else ["words"])]
+    names = ANALYZERS if config.baselines == "full" else ["words"]
+    candidates = [Baselines(sources, targets, name, searched) for name in names]
     if len(candidates) == 1:
         return candidates[0]
     rows = list(_first(validation))
-    references = [target for _, target in rows]
-    return max(candidates, key=lambda each: corpus_bleu(each.nearest([source for source, _ in rows]), references))
+    sources, references = (tuple(each) for each in zip(*rows, strict=True))
+    return max(candidates, key=lambda each: corpus_bleu(each.nearest(sources), references, rules_of(config)))
 
 
 def _first(part: Part) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from seqapps.decoding.bounds import LONGEST_TARGET, WIDEST_BEAM
 from seqapps.text.kinds import SPECIAL_TOKENS, TOKENIZERS
 
 ATTENTIONS = ("none", "additive", "multiplicative")
+BLEU_TOKENIZERS = ("13a", "intl", "zh", "char", "none")  # of sacrebleu, those that need no other package
 BYTES = 256  # each of which is a token of `byte_pair`
 DATA_HELP = (
     "parallel files (with the languages), CSV, TSV, JSON lines or Parquet, .txt with tabs (also .gz), or a folder of "
@@ -52,6 +53,12 @@ class Config(TaskConfig):
     )
     average_weights: float = option(
         0.0, "decay per step of the moving average of weights that is evaluated and kept; 0 for none", fraction=True
+    )
+
+    bleu_tokenizer: str = option(
+        "13a",
+        "what BLEU counts: words (13a, intl), those of Chinese (zh), characters, or what stands between blanks (none)",
+        choices=BLEU_TOKENIZERS,
     )
 
     def __post_init__(self) -> None:

@@ -1,11 +1,13 @@
 """Scores of translations with sacrebleu, and what chance explains of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
+
+from seqapps.tasks.translation.config import Config
 
 MODEL = "model"
 METRICS = {"bleu": "BLEU", "bleu_lowercased": "BLEU, lower case", "chrf": "chrF", "exact_match": "exact match"}
@@ -13,65 +15,94 @@ SIGNIFICANT = 0.05
 GROUPS = 4  # of sources, by their length
 
 
-def corpus_bleu(answers: Sequence[str], references: Sequence[str], lowercase: bool = False) -> float:
-    """BLEU of 0 to 100 (Papineni et al. 2002) as sacrebleu computes it, with its tokenizer 13a. Higher is better."""
-    return _bleu(lowercase).corpus_score(list(answers), [list(references)]).score
+class Rules(NamedTuple):
+    """What counts when texts are compared.
+
+    Attributes:
+        lowercase: Whether case does not.
+        tokenizer: What BLEU counts, as sacrebleu calls it.
+    """
+
+    lowercase: bool = False
+    tokenizer: str = "13a"
+
+    @property
+    def bleu(self) -> BLEU:
+        """The metric."""
+        # `force` silences a warning about answers that end in " .": what they look like is what is measured.
+        return BLEU(lowercase=self.lowercase, tokenize=self.tokenizer, force=True)
+
+    @property
+    def chrf(self) -> CHRF:
+        """The metric."""
+        return CHRF(lowercase=self.lowercase)
 
 
-def _bleu(lowercase: bool) -> BLEU:
-    # `force` silences a warning about answers that end in " .": what they look like is what is measured.
-    return BLEU(lowercase=lowercase, force=True)
+def rules_of(config: Config) -> Rules:
+    """The rules by which a run is measured."""
+    return Rules(config.lowercase, config.bleu_tokenizer)
 
 
-def scores(answers: Sequence[str], references: Sequence[str], lowercase: bool) -> dict[str, float]:
+def corpus_bleu(answers: Sequence[str], references: Sequence[str], rules: Rules) -> float:
+    """BLEU of 0 to 100 (Papineni et al. 2002) as sacrebleu computes it. Higher is better.
+
+    Example:
+
+    >>> round(corpus_bleu(["the cat sat on a mat"], ["the cat sat on the mat"], Rules()), 2)
+    53.73
+    """
+    return rules.bleu.corpus_score(list(answers), [list(references)]).score
+
+
+def scores(answers: Sequence[str], references: Sequence[str], rules: Rules) -> dict[str, float]:
     """Metrics of one method; all are better when higher.
 
     Args:
         answers: Translations.
         references: As good as any.
-        lowercase: Whether the model knows small letters only, so that case does not count.
+        rules: What counts.
 
     Returns:
         `bleu` and `chrf` (Popović 2015) of 0 to 100, `exact_match` of 0 to 1.
     """
-    fold = str.lower if lowercase else str
+    fold = str.lower if rules.lowercase else str
     pairs = zip(answers, references, strict=True)
     equal = [fold(answer).strip() == fold(reference).strip() for answer, reference in pairs]
     return {
-        "bleu": corpus_bleu(answers, references, lowercase),
-        "bleu_lowercased": corpus_bleu(answers, references, True),
-        "chrf": CHRF(lowercase=lowercase).corpus_score(list(answers), [list(references)]).score,
+        "bleu": corpus_bleu(answers, references, rules),
+        "bleu_lowercased": corpus_bleu(answers, references, rules._replace(lowercase=True)),
+        "chrf": rules.chrf.corpus_score(list(answers), [list(references)]).score,
         "exact_match": float(np.mean(equal)),
     }
 
 
-def signatures(answers: Sequence[str], references: Sequence[str], lowercase: bool) -> dict[str, str]:
+def signatures(answers: Sequence[str], references: Sequence[str], rules: Rules) -> dict[str, str]:
     """What sacrebleu says of how a score was computed, so that others can compute the same."""
     told = {}
-    for name, metric in (("bleu", _bleu(lowercase)), ("chrf", CHRF(lowercase=lowercase))):
+    for name, metric in (("bleu", rules.bleu), ("chrf", rules.chrf)):
         metric.corpus_score(list(answers), [list(references)])
         told[name] = str(metric.get_signature())
     return told
 
 
-def sentence_chrf(answers: Sequence[str], references: Sequence[str], lowercase: bool) -> np.ndarray:
+def sentence_chrf(answers: Sequence[str], references: Sequence[str], rules: Rules) -> np.ndarray:
     """chrF of every translation by itself: `(texts,)`."""
-    metric = CHRF(lowercase=lowercase)
+    metric = rules.chrf
     pairs = zip(answers, references, strict=True)
     return np.array([metric.sentence_score(answer, [reference]).score for answer, reference in pairs])
 
 
-def chance(answers: dict[str, Sequence[str]], references: Sequence[str], lowercase: bool) -> dict[str, float]:
+def chance(answers: dict[str, Sequence[str]], references: Sequence[str], rules: Rules) -> dict[str, float]:
     """For every other method the p-value of a paired bootstrap test of BLEU against the model (Koehn 2004)."""
     systems = [(method, list(each)) for method, each in answers.items()]
     if len(systems) < 2:
         return {}
-    _, told = PairedTest(systems, {"BLEU": _bleu(lowercase)}, [list(references)], test_type="bs")()
+    _, told = PairedTest(systems, {"BLEU": rules.bleu}, [list(references)], test_type="bs")()
     return {name: float(result.p_value) for name, result in zip(told["System"][1:], told["BLEU"][1:], strict=True)}
 
 
 def by_length(
-    answers: dict[str, Sequence[str]], sources: Sequence[str], references: Sequence[str], lowercase: bool
+    answers: dict[str, Sequence[str]], sources: Sequence[str], references: Sequence[str], rules: Rules
 ) -> list[dict[str, Any]]:
     """BLEU of groups of about equal size, from the shortest sources to the longest."""
     order = np.argsort([len(source) for source in sources], kind="stable")
@@ -80,7 +111,7 @@ def by_length(
         lengths = [len(sources[row]) for row in rows]
         group: dict[str, Any] = {"from": min(lengths), "to": max(lengths), "pairs": len(rows)}
         group["bleu"] = {
-            method: corpus_bleu([each[row] for row in rows], [references[row] for row in rows], lowercase)
+            method: corpus_bleu([each[row] for row in rows], [references[row] for row in rows], rules)
             for method, each in answers.items()
         }
         told.append(group)

@@ -12,15 +12,17 @@ from seqapps.tasks.translation.evaluation.validation import Validation
 from seqapps.tasks.translation.scores import (
     METRICS,
     MODEL,
+    Rules,
     by_length,
     chance,
+    rules_of,
     scores,
     sentence_chrf,
     signatures,
     verdict,
 )
 
-__all__ = ["METRICS", "MODEL", "Evaluation", "Validation", "evaluate", "prediction_table"]
+__all__ = ["METRICS", "MODEL", "Evaluation", "Validation", "evaluate", "prediction_table", "rules_of"]
 MOST_EVALUATED = 20_000  # pairs of a split
 OTHER = f"{MODEL} of the other run"
 
@@ -63,12 +65,12 @@ def evaluate(served, splits: Splits, split: str, baselines: Baselines | None, ot
         notes.append(f"Of {len(rows)} pairs the first {MOST_EVALUATED} were evaluated.")
         rows = rows[:MOST_EVALUATED]
     sources, references = [row.text for row in rows], [row.label or "" for row in rows]
-    lowercase = served.config.lowercase
+    rules = rules_of(served.config)
     answers = {MODEL: served.translate(sources, **options)}
     answers |= baselines.translations(sources) if baselines else {}
     answers |= {OTHER: other.translate(sources, **options)} if other else {}
-    methods = {method: scores(each, references, lowercase) for method, each in answers.items()}
-    chances = chance(answers, references, lowercase)
+    methods = {method: scores(each, references, rules) for method, each in answers.items()}
+    chances = chance(answers, references, rules)
     characters = np.array([len(reference) + 1 for reference in references])
     losses = -served.log_probabilities(sources, references) / characters
     metrics = {
@@ -77,18 +79,18 @@ def evaluate(served, splits: Splits, split: str, baselines: Baselines | None, ot
         "methods": methods,
         "verdict": verdict(methods, chances),
         "paired_bootstrap": chances,
-        "signatures": signatures(answers[MODEL], references, lowercase),
+        "signatures": signatures(answers[MODEL], references, rules),
         "nats_per_character": float((losses * characters).sum() / characters.sum()),
-        "by_length": by_length(answers, sources, references, lowercase),
+        "by_length": by_length(answers, sources, references, rules),
         "decoding": {"length_penalty": served.calibration["length_penalty"]} | options,
         "notes": notes,
     }
     return Evaluation([row.place for row in rows], sources, references, answers, losses, metrics)
 
 
-def prediction_table(evaluation: Evaluation, lowercase: bool) -> pd.DataFrame:
+def prediction_table(evaluation: Evaluation, rules: Rules) -> pd.DataFrame:
     """One row per pair: where it stands, source, reference, answer, loss, chrF, and the baselines' answers."""
     columns: dict[str, Any] = {"id": evaluation.places, "source": evaluation.sources}
     columns |= {"reference": evaluation.references, "answer": evaluation.answers[MODEL], "loss": evaluation.losses}
-    columns["chrf"] = sentence_chrf(evaluation.answers[MODEL], evaluation.references, lowercase)
+    columns["chrf"] = sentence_chrf(evaluation.answers[MODEL], evaluation.references, rules)
     return pd.DataFrame(columns | {name: each for name, each in evaluation.answers.items() if name != MODEL})

@@ -11,7 +11,7 @@ from seqapps.decoding.beam import NEVER
 from seqapps.tasks.translation.config import PredictOptions
 from seqapps.tasks.translation.data import Part
 from seqapps.tasks.translation.preprocessing import Preprocessing
-from seqapps.tasks.translation.scores import corpus_bleu
+from seqapps.tasks.translation.scores import Rules, corpus_bleu
 from seqapps.tasks.translation.serving.knobs import KNOB_SPECS, Knobs, knobs_of
 from seqapps.tasks.translation.serving.translator import Translator
 from seqapps.text.pair_batches import EncodedPairs
@@ -29,7 +29,7 @@ class Validation:
         preprocessing: Fitted with them.
         part: The validation part.
         encoded: The same as ids.
-        lowercase: Whether case does not count.
+        rules: What counts.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class Validation:
         preprocessing: Preprocessing,
         part: Part,
         encoded: EncodedPairs,
-        lowercase: bool,
+        rules: Rules,
     ) -> None:
         stride = -(-len(part) // MOST_PAIRS)
-        self._tokenizer, self._lowercase = preprocessing.target, lowercase
+        self._tokenizer, self._rules = preprocessing.target, rules
         self._references = [target for number, target in enumerate(part.targets()) if number % stride == 0]
         order = np.arange(len(part))[::stride]
         self._order = np.argsort(encoded.source.lengths[order], kind="stable")  # positions in the references
@@ -57,7 +57,7 @@ class Validation:
     def bleu(self) -> float:
         """BLEU of the likeliest token at every step."""
         answers, _, _ = self._translated(knobs_of(PredictOptions(beam_width=1), 0.0))
-        return corpus_bleu([texts[0] for texts in answers], self._references, self._lowercase)
+        return corpus_bleu([texts[0] for texts in answers], self._references, self._rules)
 
     def best_penalty(self) -> dict[str, Any]:
         """The length penalty with the highest BLEU, of several.
@@ -73,7 +73,7 @@ class Validation:
         for penalty in PENALTIES:
             score = np.where(values > NEVER / 2, values / ((5 + lengths) / 6) ** penalty, NEVER)
             chosen = [texts[place] for texts, place in zip(answers, score.argmax(axis=1), strict=True)]
-            bleu[penalty] = corpus_bleu(chosen, self._references, self._lowercase)
+            bleu[penalty] = corpus_bleu(chosen, self._references, self._rules)
         best = max(bleu, key=lambda penalty: (round(bleu[penalty], 3), -penalty))
         return {"length_penalty": best, "beam_width": width, "bleu": {str(each): bleu[each] for each in PENALTIES}}
 

@@ -57,7 +57,7 @@ def train(
     served = serving.Served(folder)
     result = evaluation.evaluate(served, dataclasses.replace(splits, notes=notes), "test", known)
     run_folder.write_json(folder / "metrics.json", result.metrics)
-    table = evaluation.prediction_table(result, config.lowercase)
+    table = evaluation.prediction_table(result, evaluation.rules_of(config))
     run_folder.write_with(
         folder / "predictions.csv.gz", lambda path: table.to_csv(path, index=False, float_format="%.7g")
     )

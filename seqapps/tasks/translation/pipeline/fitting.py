@@ -16,6 +16,7 @@ from seqapps.tasks.translation.data import Splits
 from seqapps.tasks.translation.evaluation import Validation
 from seqapps.tasks.translation.model import SmoothedCrossEntropy, build_model
 from seqapps.tasks.translation.preprocessing import Preprocessing
+from seqapps.tasks.translation.scores import rules_of
 from seqapps.text import pair_batches
 from seqapps.text.pair_batches import EncodedPairs
 
@@ -82,7 +83,7 @@ def fit_and_export(
     whole = prepared.encode(splits.parts["train"], cache, "train", config.byte_pair_dropout)
     pairs, too_long = _short(whole, config)
     encoded = prepared.encode(splits.parts["validation"], cache, "validation")
-    validation = Validation([model], prepared, splits.parts["validation"], encoded, config.lowercase)
+    validation = Validation([model], prepared, splits.parts["validation"], encoded, rules_of(config))
     progress = _fit(model, config, pairs, encoded, validation, folder / "checkpoints")
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
@@ -94,7 +95,7 @@ def fit_and_export(
         export.save(bundle, folder / "export", requests, serving.facts(prepared, config))
     known = None
     if config.baselines != "none":
-        known = simple_methods.fit(splits.parts["train"], splits.parts["validation"], config.baselines)
+        known = simple_methods.fit(splits.parts["train"], splits.parts["validation"], config)
         known.save(folder / "baselines.npz")
     del whole, pairs, encoded, validation  # before the files that they map
     shutil.rmtree(cache)
