@@ -116,10 +116,10 @@ TOYS = {
         reversed_letters(),
         {
             "tokenizer": "character",
-            "units": 13,
+            "units": 17,
             "embedding_size": 7,
-            "tokens_per_batch": 79,
-            "epochs": 30,
+            "tokens_per_batch": 41,
+            "epochs": 25,
             "patience": None,
             "learning_rate": 0.03,
             "label_smoothing": 0.0,

@@ -150,8 +150,8 @@ def translation_answers(run, data):
 
 
 def translation_has_learned(methods):
-    """At least nine words of ten reversed without a mistake."""
-    return methods["model"]["exact_match"] >= 0.9
+    """At least seven words of ten reversed without a mistake."""
+    return methods["model"]["exact_match"] >= 0.7
 
 
 def of_every_task(kind):

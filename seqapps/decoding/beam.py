@@ -179,4 +179,4 @@ def _ranked(found: Hypotheses, places: tf.Tensor, knobs: BeamKnobs, reserved: Re
     score = tf.where(_exists(found), score, NEVER)
     score, order = tf.math.top_k(score, tf.shape(score)[1])
     tokens, complete = (tf.gather(each, order, batch_dims=1) for each in (found.tokens, found.complete))
-    return Found(tokens, score, complete)
+    return Found(tf.where((score > NEVER / 2)[:, :, None], tokens, reserved.pad), score, complete)

@@ -51,6 +51,7 @@ class Attention(keras.layers.Layer):
         checks.check_choice("score", score, SCORES)
         self.units = units
         self.score = score
+        self.supports_masking = True
 
     def build(self, queries_shape, memory_shape, keys_shape=None, mask_shape=None) -> None:
         new = {"initializer": "glorot_uniform"}
@@ -76,10 +77,15 @@ class Attention(keras.layers.Layer):
             hidden = ops.expand_dims(ops.matmul(queries, self.query_kernel) + self.bias, 2)  # (batch, time, 1, units)
             hidden = ops.tanh(hidden + ops.expand_dims(keys, 1))  # (batch, time, places, units)
             scores = ops.squeeze(ops.matmul(hidden, self.vector), -1)  # (batch, time, places)
+        scores = ops.cast(scores, "float32")  # which can hold NEVER
         if mask is not None:
             scores = ops.where(ops.expand_dims(mask, 1), scores, NEVER)
-        weights = ops.softmax(scores, axis=-1)
+        weights = ops.cast(ops.softmax(scores, axis=-1), memory.dtype)
         return ops.matmul(weights, memory), weights
+
+    def compute_mask(self, *_, **__):
+        """Neither the context nor the weights carry a mask."""
+        return
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"units": self.units, "score": self.score}

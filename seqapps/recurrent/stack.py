@@ -266,6 +266,9 @@ class RecurrentStack(keras.layers.Layer):
                 "Received: training=True. Call the layer on the sequence instead."
             )
         states = self._checked_states("states", states)
+        if dropout_factors is not None and len(dropout_factors) != self.num_layers - 1:
+            expected = f"one tensor for each of the {self.num_layers - 1} layers after the first"
+            raise ValueError(f"`dropout_factors` must hold {expected}. Received: {len(dropout_factors)} tensors.")
         if not self.built:
             self.build((None, None, inputs.shape[-1]))
         output, new_states = inputs, []

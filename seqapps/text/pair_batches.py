@@ -80,7 +80,7 @@ class EncodedPairs:
             source, target = self.source.padded(rows), self.target.padded(rows)
         else:
             source, target = (
-                _ended(encoder(tf.constant(texts.of(rows)), tf.constant([seed[0], (seed[1] + side) % 2**31])))
+                _ended(encoder(tf.constant(texts.of(rows)), tf.constant([(seed[0] + side) % 2**31, seed[1]])))
                 for side, (texts, encoder) in enumerate(self.again)
             )
         so_far = np.concatenate([np.full((len(rows), 1), START, "int32"), target[:, :-1]], axis=1)
@@ -154,7 +154,10 @@ def by_tokens(lengths: np.ndarray, most_tokens: int, most_rows: int, seed: int, 
 def training_batches(
     pairs: EncodedPairs, most_tokens: int, most_rows: int, seed: int, first_epoch: int
 ) -> tf.data.Dataset:
-    """Epoch after epoch without end, from `first_epoch` on, as `EncodedPairs.batch`; names as in `by_tokens`."""
+    """Epoch after epoch without end, from `first_epoch` on, as `EncodedPairs.batch`; names as in `by_tokens`.
+
+    Texts that are cut in other ways may have more tokens than those on disk, by whose lengths batches are made.
+    """
 
     def batches() -> Iterator[tuple]:
         epoch = first_epoch

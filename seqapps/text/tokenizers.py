@@ -79,7 +79,7 @@ class Tokenizer:
         ([b'low low low'], array([ True]))
         """
         if not isinstance(self._coder, BytePairs):
-            checks.fail("dropout", "0 for a tokenizer that merges no byte pairs", dropout)
+            checks.fail("kind", "'byte_pair' for merges to be left out", self.kind)
         return self._coder.encode_with_dropout(pieces.split(self.kind, texts, self.lowercase), dropout, seed)
 
     def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:

@@ -115,7 +115,11 @@ class ResumableTraining(keras.callbacks.Callback):
                 )
         score = 0.0
         if self.score is not None:
-            row[f"val_{self.score.name}"] = score = self.score.measure()
+            row[f"val_{self.score.name}"] = score = float(self.score.measure())
+            if math.isnan(score):
+                raise ValueError(
+                    f"The validation {self.score.name} of epoch {epoch + 1} must be a number. Received: nan."
+                )
         progress = self.progress
         progress.seconds, self._resumed_at = self.elapsed(), time.monotonic()
         progress.epoch = epoch + 1

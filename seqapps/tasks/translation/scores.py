@@ -98,7 +98,9 @@ def chance(answers: dict[str, Sequence[str]], references: Sequence[str], rules: 
     if len(systems) < 2:
         return {}
     _, told = PairedTest(systems, {"BLEU": rules.bleu}, [list(references)], test_type="bs")()
-    return {name: float(result.p_value) for name, result in zip(told["System"][1:], told["BLEU"][1:], strict=True)}
+    own, others = told["BLEU"][0].score, zip(told["System"][1:], told["BLEU"][1:], strict=True)
+    # sacrebleu counts resamples that differ by more than the systems do: of equal ones none does.
+    return {name: 1.0 if result.score == own else float(result.p_value) for name, result in others}
 
 
 def by_length(

@@ -68,6 +68,7 @@ def open_pairs(
     >>> next(iter(source))
     Row(text='Hello.', label='Bonjour.', place='row 0')
     """
+    checks.check_boolean("paired", paired)
     wanted = Wanted(source_column, target_column, paired, naming=PAIRED)
     if isinstance(data, pd.DataFrame):
         return open_frame(data, wanted)
@@ -107,7 +108,11 @@ def pair_parts(data: str | Path | pd.DataFrame, languages: Languages | None = No
         checks.fail("data", "a path or a DataFrame", data)
     folder = Path(data)
     if not folder.is_dir():
-        return {"train": parallel(folder, languages) if languages else folder}
+        if languages:
+            return {"train": parallel(folder, languages)}
+        if not folder.exists():
+            raise FileNotFoundError(f"There is no file or folder {str(folder)!r}.")
+        return {"train": folder}
     found = {part: [*_candidates(folder, names, languages)] for part, names in PART_NAMES.items()}
     for part, several in found.items():
         if len(several) > 1:
@@ -135,7 +140,10 @@ def parallel(common: Path, languages: Languages) -> Parallel:
 
 def _file(common: Path, language: str) -> Path | None:
     names = (f"{common.name}.{language}{packed}" for packed in ("", ".gz"))
-    return next((path for name in names if (path := common.with_name(name)).is_file()), None)
+    found = [path for name in names if (path := common.with_name(name)).is_file()]
+    if len(found) > 1:
+        raise ValueError(f"There are both {checks.listing(str(path) for path in found)}. Keep one.")
+    return found[0] if found else None
 
 
 def _candidates(folder: Path, names: tuple[str, ...], languages: Languages | None) -> Iterator[Pairs]:

@@ -55,7 +55,7 @@ class Source:
             blank = blank and not row.text.strip()
             yield row
         if not count:
-            raise ValueError(f"{self.name} is empty: it has columns but no rows.")
+            raise ValueError(f"{self.name} is empty" + (": it has columns but no rows." if self.text_column else "."))
         if blank:
             rows = f"{count} row{'s' * (count > 1)}"
             raise ValueError(f"{self.name}: {self.content} must hold texts. Received: {rows}, all empty.")

@@ -112,12 +112,12 @@ class Translator:
         exists = (found.score[:, :most] > beam.NEVER / 2) & (tf.range(most) < wanted[:, None])
         flat = tf.reshape(found.tokens[:, :most], [batch * most, tf.shape(found.tokens)[2]])
         texts = tf.reshape(self.preprocessing.target.decode(flat), [batch, most])
-        texts = tf.where(exists & (lengths > 0)[:, None], texts, "")  # nothing is translated by nothing
-        targets, scores = texts, tf.where(exists, found.score[:, :most], 0.0)
+        exists &= (lengths > 0)[:, None]  # nothing is translated by nothing
+        texts = tf.where(exists, texts, "")
         return {
             "target": tf.reshape(texts[:, :1], [-1]),
-            "targets": targets,
-            "scores": scores,
+            "targets": texts,
+            "scores": tf.where(exists, found.score[:, :most], 0.0),
             "warning": self._warnings(source, ids, knobs, found.complete[:, 0]),
         }
 

@@ -1,0 +1,210 @@
+"""Whole runs of translators: through the command line, resumed, continued, compared and exported together."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from refusals import refusal
+
+import seqapps
+from seqapps import cli, run_folder
+from seqapps.tasks.translation.config import Config
+from seqapps.tasks.translation.pipeline import export_together, fitting
+
+QUICK = {"epochs": 2, "baselines": "none"}
+
+
+def train(toys, out, data=None, **options):
+    toy = toys["translation"]
+    config = Config(**toy.options | QUICK | options)
+    return seqapps.translation.train(config, toy.data if data is None else data, out)
+
+
+def weights_of(run):
+    return keras.models.load_model(run / "model.keras", compile=False).get_weights()
+
+
+@pytest.fixture(scope="module")
+def run(trained_run):
+    return trained_run("translation", "gru")
+
+
+@pytest.fixture(scope="module")
+def second(toys, tmp_path_factory):
+    """A run with the same tokenizers and other weights."""
+    out = tmp_path_factory.mktemp("second") / "run"
+    train(toys, out, seed=7)
+    return out
+
+
+def test_a_run_is_used_from_the_command_line(run, toys, tmp_path, capsys):
+    data, sources = tmp_path / "data.csv", tmp_path / "sources.txt"
+    toys["translation"].data.to_csv(data, index=False)
+    sources.write_text("abc\n\nzz\n", encoding="utf-8")
+    assert cli.run(["translation", "predict", str(run), str(sources), "--n-best", "2", "--beam-width", "3"]) == cli.DONE
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert lines[0] == "source,rank,target,score"
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        ["abc", "1"],
+        ["abc", "2"],
+        ["", "1"],
+        ["zz", "1"],
+        ["zz", "2"],
+    ]
+    assert "1 of 3 sources: The source has no token, and so no translation." in told.err
+    out = tmp_path / "metrics.json"
+    words = ["translation", "evaluate", str(run), str(data), "--beam-width", "1", "--output", str(out)]
+    assert cli.run(words) == cli.DONE
+    metrics = json.loads(out.read_text(encoding="utf-8"))
+    assert metrics["decoding"]["beam_width"] == 1
+    assert "Scores on the test part (" in capsys.readouterr().out
+
+
+def test_what_a_request_cannot_have_is_refused_before_anything_is_loaded(tmp_path, capsys):
+    words = ["translation", "predict", str(tmp_path / "none"), "x.txt", "--n-best", "9"]
+    assert cli.run(words) == cli.USAGE
+    told = capsys.readouterr().err
+    assert told == (
+        "seqapps translation predict: `n_best` must be at most beam_width. Received: n_best=9. Raise beam_width, which "
+        "is 5.\n"
+    )
+
+
+def test_predictions_hold_source_answer_and_what_the_baselines_say(run):
+    table = pd.read_csv(run / "predictions.csv.gz", keep_default_na=False)
+    metrics = run_folder.read_json(run / "metrics.json")
+    assert list(table.columns[:6]) == ["id", "source", "reference", "answer", "loss", "chrf"]
+    assert len(table) == metrics["pairs"]
+    assert np.mean(table["answer"] == table["reference"]) == metrics["methods"]["model"]["exact_match"]
+    characters = table["reference"].str.len() + 1
+    assert (table["loss"] * characters).sum() / characters.sum() == pytest.approx(
+        metrics["nats_per_character"], rel=1e-5
+    )
+    assert sum(group["pairs"] for group in metrics["by_length"]) == metrics["pairs"]
+
+
+@pytest.mark.slow
+def test_a_run_is_tested_against_a_second_one(run, second, toys, tmp_path):
+    metrics = seqapps.load(run).evaluate(toys["translation"].data, against=str(second))
+    assert metrics["methods"]["model of the other run"]["bleu"] < metrics["methods"]["model"]["bleu"]
+    assert metrics["paired_bootstrap"]["model of the other run"] < 0.05
+    assert "the best baseline, translation of the nearest source" in metrics["verdict"]
+    other = tmp_path / "lower"
+    train(toys, other, lowercase=True)
+    with refusal(
+        f"`against` must be a run with lowercase=False, as this one. Received: {str(other)!r} with lowercase=True."
+    ):
+        seqapps.load(run).evaluate(toys["translation"].data, against=str(other))
+
+
+@pytest.mark.slow
+def test_several_runs_become_one_saved_model(run, second, tmp_path, capsys):
+    words = ["translation", "export", str(run), str(second), str(tmp_path / "models")]
+    assert cli.run(words) == cli.DONE
+    version = tmp_path / "models" / "1"
+    assert capsys.readouterr().out == f"Verified and written: {version}\n"
+    facts = run_folder.read_json(version / "assets.extra" / "signatures.json")
+    assert facts["members"] == [run.name, second.name]
+    pairs = tf.constant(["abc", "d"]), tf.constant(["CBA", "D"])
+    models = [tf.saved_model.load(str(each)) for each in (version, *(each / "export" / "1" for each in (run, second)))]
+    together, *bounds = [model.score(*pairs)["log_probability"].numpy() for model in models]
+    bounds = np.stack(bounds)
+    assert (together <= bounds.max(axis=0) + 1e-4).all()
+    assert (together >= bounds.min(axis=0) - 1e-4).all()
+
+
+@pytest.mark.slow
+def test_runs_that_cannot_decide_together_are_refused(run, trained_run, toys, tmp_path):
+    other = tmp_path / "word"
+    train(toys, other, tokenizer="word")
+    with refusal(
+        f"`runs` must have the same tokenizers. Received: those of {str(other)!r} differ from those of {str(run)!r}. "
+        "Train them on the same data with the same options of the tokenizer."
+    ):
+        export_together([run, other], tmp_path / "models")
+    generator = trained_run("generation", "gru")
+    with refusal(
+        f"`runs` must be runs of the task 'translation'. Received: {str(generator)!r} of the task 'generation'."
+    ):
+        export_together([run, generator], tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_other_tasks_export_one_run(trained_run, tmp_path, capsys):
+    run = str(trained_run("generation", "gru"))
+    assert cli.run(["generation", "export", run, run, str(tmp_path / "models")]) == cli.PROBLEM
+    assert capsys.readouterr().err == "seqapps: `export` takes one run of the task 'generation'. Received: 2 runs.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.3, "embedding_dropout": 0.2, "average_weights": 0.9, "num_layers": 2, "recurrent_dropout": 0.1},
+        {"tokenizer": "byte_pair", "vocabulary_size": 270, "byte_pair_dropout": 0.3, "cell": "lstm"},
+        {"input_feeding": True, "dropout": 0.3, "num_layers": 2, "cell": "simple_rnn"},
+    ],
+)
+def test_a_resumed_run_equals_one_that_was_left_alone(options, toys, tmp_path, monkeypatch):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(toys, whole, epochs=4, **options)
+    measure = fitting.Validation.bleu
+
+    def failing(self):
+        measured.append(measure(self))
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+        return measured[-1]
+
+    measured = []
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting.Validation, "bleu", failing)
+        with pytest.raises(KeyboardInterrupt):
+            train(toys, cut, epochs=4, **options)
+    toy = toys["translation"]
+    seqapps.translation.train(Config(**toy.options | QUICK | {"epochs": 4} | options), toy.data, cut, resume=True)
+    for resumed, first in zip(weights_of(cut), weights_of(whole), strict=True):
+        np.testing.assert_array_equal(resumed, first)
+    for name in ("metrics.json", "calibration.json", "preprocessing.json"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_another_one_with_its_tokenizers(run, toys, tmp_path):
+    train(toys, tmp_path / "on", epochs=1, learning_rate=1e-9, initialize_from=str(run))
+    for new, old in zip(weights_of(tmp_path / "on"), weights_of(run), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-6)
+    with refusal(
+        f"`lowercase` must be False with this `initialize_from`. Received: lowercase=True. The run {str(run)!r} goes "
+        "on with its own."
+    ):
+        train(toys, tmp_path / "off", initialize_from=str(run), lowercase=True)
+
+
+def test_limits_that_leave_nothing_to_train_on_are_refused_before_a_folder_is_made(toys, tmp_path):
+    pairs = pd.DataFrame({"source": [f"abcd{n}" for n in range(99)], "target": [f"x{n}" * 9 for n in range(99)]})
+    with refusal(
+        "`max_tokens` must be more. Received: max_tokens=3. No pair of the training part has so few tokens on both "
+        "sides."
+    ):
+        train(toys, tmp_path / "run", data=pairs, max_tokens=3)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_pairs_that_are_too_long_are_counted(toys, tmp_path):
+    metrics = train(toys, tmp_path / "run", max_tokens=3, epochs=1)
+    assert [note.split(": ")[1].split(" ", 1)[1] for note in metrics["notes"]] == [
+        "pairs with more than 3 tokens on a side."
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
+def test_words_are_reversed_without_a_mistake(cell, toys, tmp_path):
+    metrics = train(toys, tmp_path / "run", cell=cell, units=32, embedding_size=16, epochs=60, learning_rate=0.01)
+    assert metrics["methods"]["model"]["exact_match"] == 1
