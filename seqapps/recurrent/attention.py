@@ -80,12 +80,13 @@ class Attention(keras.layers.Layer):
         scores = ops.cast(scores, "float32")  # which can hold NEVER
         if mask is not None:
             scores = ops.where(ops.expand_dims(mask, 1), scores, NEVER)
-        weights = ops.cast(ops.softmax(scores, axis=-1), memory.dtype)
+        # A softmax; that of Keras warns where a memory has one place.
+        weights = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+        weights = ops.cast(weights / ops.sum(weights, axis=-1, keepdims=True), memory.dtype)
         return ops.matmul(weights, memory), weights
 
     def compute_mask(self, *_, **__):
         """Neither the context nor the weights carry a mask."""
-        return
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"units": self.units, "score": self.score}
