@@ -4,6 +4,7 @@ READY := .venv/ready
 FORECAST := runs/demo-forecasting
 SENTIMENT := runs/demo-sentiment
 GENERATION := runs/demo-generation
+TRANSLATION := runs/demo-translation
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-all test test-slow lint lock wheel clean
@@ -21,7 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster, a classifier and a language model on the demo data
+demo: $(READY)  ## train, evaluate, export, verify and ask a model of every task on the demo data
 	$(BIN)/python apps/forecasting.py train data/forecasting/sea_surface_temperature.csv $(FORECAST) --config data/forecasting/demo.toml --overwrite
 	@echo; echo "The next steps, from the SavedModel:"
 	@$(BIN)/python apps/forecasting.py predict $(FORECAST) data/forecasting/sea_surface_temperature.csv \
@@ -34,6 +35,10 @@ demo: $(READY)  ## train, evaluate, export, verify and ask a forecaster, a class
 	$(BIN)/python apps/text_generation.py train data/generation/commonplace.jsonl $(GENERATION) --config data/generation/demo.toml --overwrite
 	@echo; echo "A text that goes on, from the SavedModel:"
 	@$(BIN)/python apps/text_generation.py predict $(GENERATION) --prompt "Dear sister," --temperature 0.7
+	$(BIN)/python apps/translation.py train data/translation/english_french $(TRANSLATION) --config data/translation/demo.toml --overwrite
+	@echo; echo "Two new sentences, from the SavedModel:"
+	@printf 'Where is the red book?\nMy sister does not want to eat.\n' | \
+	  $(BIN)/python apps/translation.py predict $(TRANSLATION) -
 
 demo-all: demo  ## every task on its demo data
 

@@ -1,7 +1,7 @@
 """What a translation costs nothing: the translation of the most similar training source, and the source itself."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,8 @@ class Baselines:
     @cached_property
     def _fitted(self) -> tuple[Any, Any]:
         vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **ANALYZERS[self.analyzer])
-        try:
-            return vectorizer, vectorizer.fit_transform(self.sources)
-        except ValueError:  # no source has a word; characters are never wanting
-            return replace(self, analyzer="characters")._fitted
+        vectorizer.fit([*self.sources, "?"])  # which may be all that there is to count
+        return vectorizer, vectorizer.transform(self.sources)
 
     def note(self) -> str:
         """A sentence on the pairs that are searched, empty where they are all."""
