@@ -22,6 +22,7 @@ h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-t
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: .3rem .8rem; }
 th { text-align: right; border-bottom: 2px solid #9ab; font-weight: 600; } td { text-align: right;
      border-bottom: 1px solid #dde4ea; } th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+table.texts th, table.texts td { text-align: left; white-space: normal; vertical-align: top; }
 td.best { font-weight: 700; } tr.own { background: #f1f6fb; }
 img { max-width: 100%; height: auto; } p.note { color: #55606c; font-size: .92rem; }
 p.quote { white-space: pre-wrap; border-left: 2px solid #9ab; padding-left: .8rem; }
@@ -48,6 +49,7 @@ class Section:
         rows: Sequence[Sequence[str]],
         best: Sequence[int | None] = (),
         own: int | None = None,
+        texts: bool = False,
     ) -> "Section":
         """Add a table of formatted cells.
 
@@ -56,6 +58,7 @@ class Section:
             rows: Cells.
             best: For every column the row to print bold, or `None`.
             own: The row of the run itself, which stands out.
+            texts: Whether cells are sentences, which are read from the left.
         """
         head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
         body = []
@@ -64,7 +67,8 @@ class Section:
             cells = "".join(f"<td{mark}>{html.escape(cell)}</td>" for mark, cell in zip(marks, row, strict=True))
             attribute = ' class="own"' if number == own else ""
             body.append(f"<tr{attribute}>{cells}</tr>")
-        self.blocks.append(f'<div class="scroll"><table><tr>{head}</tr>{"".join(body)}</table></div>')
+        kind = ' class="texts"' if texts else ""
+        self.blocks.append(f'<div class="scroll"><table{kind}><tr>{head}</tr>{"".join(body)}</table></div>')
         return self
 
     def figure(self, figure: Figure, description: str) -> "Section":

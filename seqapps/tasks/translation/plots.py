@@ -62,7 +62,7 @@ def _sample_section(table: pd.DataFrame) -> report.Section:
                 chosen[["source", "answer", "reference"]].to_numpy().tolist(), chosen["chrf"], strict=True
             )
         ]
-        section.table(["source", "translation", "reference", "chrF"], cells)
+        section.table(["source", "translation", "reference", "chrF"], cells, texts=True)
     return section
 
 
