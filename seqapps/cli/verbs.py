@@ -46,6 +46,10 @@ def evaluate(words: argparse.Namespace) -> None:
 
 def export(words: argparse.Namespace) -> None:
     """Put a run, or several that decide together, into a model folder."""
+    for run in words.runs:
+        stored = import_module("seqapps.run_folder").read_json(Path(run) / "config.json").get("task")
+        if stored != words.task:
+            raise ValueError(f"{run!r} is a run of the task {stored!r}, not of {words.task!r}.")
     module = quiet_import("seqapps.export")
     if len(words.runs) == 1:
         source = module.newest_version(Path(words.runs[0]) / "export")

@@ -1,7 +1,7 @@
 """Beam search inside the graph: several hypotheses per row, a step of the network per token for all of them at once."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -131,6 +131,11 @@ def search(
     return _ranked(found, places, knobs, reserved)
 
 
+def normalised(log_probability: Any, length: Any, penalty: Any) -> Any:
+    """Log-probabilities that may be compared whatever their lengths: Wu et al. 2016, equation 14; of any arrays."""
+    return log_probability / ((5 + length) / 6) ** penalty
+
+
 def _exists(now: Hypotheses) -> tf.Tensor:
     return now.log_probability > NEVER / 2
 
@@ -172,8 +177,7 @@ def _continued(now: Hypotheses, log_probabilities: tf.Tensor, knobs: BeamKnobs, 
 
 def _ranked(found: Hypotheses, places: tf.Tensor, knobs: BeamKnobs, reserved: Reserved) -> Found:
     """What was found, from the highest score on."""
-    length = tf.cast(found.length, tf.float32)
-    score = found.log_probability / ((5 + length) / 6) ** knobs.length_penalty[:, None]
+    score = normalised(found.log_probability, tf.cast(found.length, tf.float32), knobs.length_penalty[:, None])
     covered = tf.math.log(tf.clip_by_value(found.coverage, SMALLEST_COVERAGE, 1.0))
     score += knobs.coverage_penalty[:, None] * tf.reduce_sum(tf.where(places[:, None], covered, 0.0), axis=2)
     score = tf.where(_exists(found), score, NEVER)

@@ -71,6 +71,18 @@ def encode(texts: Iterable[str], encoder, path: Path) -> Encoded:
     return Encoded(ids, starts)
 
 
+def spread(count: int, most: int) -> np.ndarray:
+    """The numbers of all rows or, of more than `most`, so many that are evenly spread.
+
+    Example:
+
+    >>> spread(3, 5).tolist(), spread(7, 5).tolist()
+    ([0, 1, 2], [0, 1, 2, 4, 5])
+    """
+    kept = min(count, most)
+    return np.arange(kept) * count // max(kept, 1)
+
+
 def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
     """Lists of `size` texts; the last one may be shorter."""
     iterator = iter(items)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from seqapps.text.batches import TEXTS_AT_ONCE, Encoded, chunks
+from seqapps.text import batches
+from seqapps.text.batches import Encoded
 from seqapps.text.kinds import END, PAD, START
 from seqapps.text.tokenizers import Tokenizer
 
@@ -80,31 +81,27 @@ class EncodedPairs:
             source, target = self.source.padded(rows), self.target.padded(rows)
         else:
             source, target = (
-                _ended(encoder(tf.constant(texts.of(rows)), tf.constant([(seed[0] + side) % 2**31, seed[1]])))
+                _with_end(encoder(tf.constant(texts.of(rows)), tf.constant([(seed[0] + side) % 2**31, seed[1]])))
                 for side, (texts, encoder) in enumerate(self.again)
             )
         so_far = np.concatenate([np.full((len(rows), 1), START, "int32"), target[:, :-1]], axis=1)
         return (source, np.where(so_far == END, PAD, so_far)), target
 
 
-def encode(texts: Iterable[str], encoder: Encoder, path: Path) -> Encoded:
-    """Encode texts once, some at a time, into a file that is then read from disk; every one ends in `END`.
+def encode(texts: Iterable[str], encoder: Encoder, path: Path, most: int | None = None) -> Encoded:
+    """As `batches.encode`, with `END` after every text.
 
     Args:
         texts: In their order; never held together.
         encoder: `(batch,)` texts → ragged `(batch, (tokens))` ids.
         path: Where the ids go; an old file is replaced.
+        most: Tokens of a text that are kept, without the end: its first ones.
     """
-    graph = tf.function(encoder, input_signature=[tf.TensorSpec([None], tf.string)])
-    lengths = [np.zeros(1, "int64")]
-    with path.open("wb") as file:
-        for some in chunks(texts, TEXTS_AT_ONCE):
-            ids = graph(tf.constant(some, tf.string))
-            ids = tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
-            lengths.append(ids.row_lengths().numpy().astype("int64"))
-            file.write(ids.flat_values.numpy().astype("int32").tobytes())
-    starts = np.cumsum(np.concatenate(lengths))
-    return Encoded(np.memmap(path, "int32", "r") if starts[-1] else np.zeros(0, "int32"), starts)
+    return batches.encode(texts, lambda some: _with_end(encoder(some)[:, :most]), path)
+
+
+def _with_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
+    return tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1)
 
 
 def random_encoder(tokenizer: Tokenizer, dropout: float) -> RandomEncoder:
@@ -114,10 +111,6 @@ def random_encoder(tokenizer: Tokenizer, dropout: float) -> RandomEncoder:
         return tokenizer.encode_with_dropout(texts, dropout, seed)
 
     return tf.function(encode, input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([2], tf.int32)])
-
-
-def _ended(ids: tf.RaggedTensor) -> np.ndarray:
-    return tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1).to_tensor(PAD).numpy()
 
 
 def by_tokens(lengths: np.ndarray, most_tokens: int, most_rows: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -136,7 +129,7 @@ def by_tokens(lengths: np.ndarray, most_tokens: int, most_rows: int, seed: int, 
     Example:
 
     >>> [rows.tolist() for rows in by_tokens(np.array([5, 1, 4, 2, 9, 3]), most_tokens=9, most_rows=3, seed=0, epoch=0)]
-    [[2], [0], [4], [1, 3, 5]]
+    [[2], [4], [1, 3, 5], [0]]
     """
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(lengths))
@@ -147,8 +140,8 @@ def by_tokens(lengths: np.ndarray, most_tokens: int, most_rows: int, seed: int, 
         if place > begin and (count > most_rows or count * lengths[row] > most_tokens):
             cuts.append(place)
             begin = place
-    batches = np.split(order, cuts) if len(order) else []
-    return [batches[position] for position in generator.permutation(len(batches))]
+    parts = np.split(order, cuts) if len(order) else []
+    return [parts[position] for position in generator.permutation(len(parts))]
 
 
 def training_batches(
@@ -159,7 +152,7 @@ def training_batches(
     Texts that are cut in other ways may have more tokens than those on disk, by whose lengths batches are made.
     """
 
-    def batches() -> Iterator[tuple]:
+    def drawn_batches() -> Iterator[tuple]:
         epoch = first_epoch
         while True:
             for number, chosen in enumerate(by_tokens(pairs.lengths, most_tokens, most_rows, seed, epoch)):
@@ -167,16 +160,16 @@ def training_batches(
                 yield pairs.batch(chosen, (int(drawn[0]), int(drawn[1])))
             epoch += 1
 
-    return _dataset(batches, tf.data.INFINITE_CARDINALITY)
+    return _dataset(drawn_batches, tf.data.INFINITE_CARDINALITY)
 
 
 def evaluation_batches(pairs: EncodedPairs, most_tokens: int, most_rows: int) -> tf.data.Dataset:
     """All pairs once."""
-    batches = by_tokens(pairs.lengths, most_tokens, most_rows, 0, 0)
-    return _dataset(lambda: (pairs.batch(chosen) for chosen in batches), len(batches))
+    cut = by_tokens(pairs.lengths, most_tokens, most_rows, 0, 0)
+    return _dataset(lambda: (pairs.batch(chosen) for chosen in cut), len(cut))
 
 
-def _dataset(batches: Callable[[], Iterator[tuple]], count: int) -> tf.data.Dataset:
+def _dataset(generate: Callable[[], Iterator[tuple]], count: int) -> tf.data.Dataset:
     ids = tf.TensorSpec([None, None], tf.int32)
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=((ids, ids), ids))
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=((ids, ids), ids))
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)

@@ -1,6 +1,6 @@
 """What a translation costs nothing: the translation of the most similar training source, and the source itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from seqapps import run_folder
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data import Part
 from seqapps.tasks.translation.scores import corpus_bleu, rules_of
+from seqapps.text import batches
 
 NEAREST, COPY = "translation of the nearest source", "source unchanged"
 # What two sources are compared by: words and pairs of them, or runs of two to four characters within words.
@@ -20,7 +21,7 @@ ANALYZERS: dict[str, dict[str, Any]] = {
     "words": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\w+|[^\w\s]"},
     "characters": {"analyzer": "char_wb", "ngram_range": (2, 4)},
 }
-MOST_PAIRS = 200_000  # of the training part, evenly spread
+MOST_PAIRS = 200_000  # of the training part, evenly spread, unless all are asked for
 MOST_VALIDATION = 1000  # pairs on which the analyzer is chosen
 AT_ONCE = 256
 
@@ -33,13 +34,13 @@ class Baselines:
         sources: Of the training.
         targets: Theirs.
         analyzer: One of `ANALYZERS`, chosen on validation.
-        searched: What part of the training pairs there are: one of so many.
+        count: Pairs of the training, of which these are some or all.
     """
 
     sources: tuple[str, ...]
     targets: tuple[str, ...]
     analyzer: str
-    searched: int = 1
+    count: int = 0
 
     def translations(self, sources: Sequence[str]) -> dict[str, list[str]]:
         """The answers of every method."""
@@ -62,44 +63,50 @@ class Baselines:
 
     def note(self) -> str:
         """A sentence on the pairs that are searched, empty where they are all."""
-        return f"The baseline searches one of {self.searched} training pairs, evenly spread." * (self.searched > 1)
+        known = len(self.sources)
+        told = f"The baseline searches {known} of the {self.count} training pairs, evenly spread."
+        return told if known < self.count else ""
 
     def save(self, path: Path) -> None:
         """Write the state, without pickles."""
-        texts = {name: np.array("\0".join(getattr(self, name))) for name in ("sources", "targets")}
-        state: dict[str, Any] = texts | {"analyzer": np.array(self.analyzer), "searched": np.array(self.searched)}
+        state: dict[str, Any] = {"analyzer": np.array(self.analyzer), "count": np.array(self.count)}
+        for name in ("sources", "targets"):
+            texts = [text.encode() for text in getattr(self, name)]
+            state[name] = np.frombuffer(b"".join(texts), "uint8")
+            state[f"{name}_sizes"] = np.array([len(text) for text in texts])
         run_folder.write_with(path, lambda temporary: np.savez_compressed(temporary, **state))
 
     @classmethod
     def load(cls, path: Path) -> "Baselines":
         """The inverse of `save`."""
         with np.load(path, allow_pickle=False) as state:
-            sources, targets = (tuple(str(state[name]).split("\0")) for name in ("sources", "targets"))
-            return cls(sources, targets, str(state["analyzer"]), int(state["searched"]))
+            sources, targets = (_cut(state[name].tobytes(), state[f"{name}_sizes"]) for name in ("sources", "targets"))
+            return cls(sources, targets, str(state["analyzer"]), int(state["count"]))
+
+
+def _cut(content: bytes, sizes: np.ndarray) -> tuple[str, ...]:
+    """Texts of so many bytes, one after the other."""
+    ends = np.cumsum(sizes).tolist()
+    return tuple(content[start:end].decode() for start, end in zip([0, *ends], ends, strict=False))
 
 
 def fit(train: Part, validation: Part, config: Config) -> Baselines:
-    """Remember the training pairs; with `baselines="full"` choose on validation how sources are compared.
+    """Remember training pairs, with `baselines="full"` all of them, and choose on validation how they are compared.
 
     Args:
         train: The training part.
-        validation: On whose first pairs BLEU is measured.
+        validation: On some of whose pairs BLEU is measured.
         config: The options.
     """
-    searched = -(-len(train) // MOST_PAIRS)
-    pairs = [(row.text, row.label or "") for number, row in enumerate(train.rows()) if number % searched == 0]
-    sources, targets = (tuple(each) for each in zip(*pairs, strict=True))
-    names = ANALYZERS if config.baselines == "full" else ["words"]
-    candidates = [Baselines(sources, targets, name, searched) for name in names]
-    if len(candidates) == 1:
-        return candidates[0]
-    rows = list(_first(validation))
-    sources, references = (tuple(each) for each in zip(*rows, strict=True))
-    return max(candidates, key=lambda each: corpus_bleu(each.nearest(sources), references, rules_of(config)))
+    sources, targets = _spread(train, len(train) if config.baselines == "full" else MOST_PAIRS)
+    candidates = [Baselines(sources, targets, name, len(train)) for name in ANALYZERS]
+    asked, references = _spread(validation, MOST_VALIDATION)
+    return max(candidates, key=lambda each: corpus_bleu(each.nearest(asked), references, rules_of(config)))
 
 
-def _first(part: Part) -> Iterator[tuple[str, str]]:
-    for number, row in enumerate(part.rows()):
-        if number == MOST_VALIDATION:
-            return
-        yield row.text, row.label or ""
+def _spread(part: Part, most: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sources and targets of pairs that are evenly spread over a part."""
+    kept = set(batches.spread(len(part), most).tolist())
+    pairs = [(row.text, row.label or "") for number, row in enumerate(part.rows()) if number in kept]
+    sources, targets = zip(*pairs, strict=True)
+    return sources, targets

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from seqapps import checks
 from seqapps.config import Options, TaskConfig, option
-from seqapps.decoding.bounds import LONGEST_TARGET, WIDEST_BEAM
+from seqapps.decoding.bounds import LONGEST_SOURCE, LONGEST_TARGET, WIDEST_BEAM
 from seqapps.text.kinds import SPECIAL_TOKENS, TOKENIZERS
 
 ATTENTIONS = ("none", "additive", "multiplicative")
@@ -77,6 +77,9 @@ class Config(TaskConfig):
         elif self.byte_pair_dropout:
             advice = f"The tokenizer {self.tokenizer!r} merges nothing."
             checks.fail("byte_pair_dropout", "0 without tokenizer='byte_pair'", self.byte_pair_dropout, advice)
+        if self.max_tokens > LONGEST_SOURCE:
+            advice = "What is served reads no more of a source."
+            checks.fail("max_tokens", f"an integer of at most {LONGEST_SOURCE}", self.max_tokens, advice)
         if self.input_feeding and self.attention == "none":
             checks.fail("input_feeding", "False with attention='none'", True, "There is nothing to feed.")
         if self.input_feeding and self.recurrent_dropout:

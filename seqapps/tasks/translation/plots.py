@@ -1,5 +1,6 @@
 """Figures and sections of the translator's report."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from seqapps.tasks.translation.serving import Served
 from seqapps.training import Progress
 
 SHOWN = 5  # translations of a kind
-MAPS = 4  # heat maps
+MAPS, CANDIDATES = 4, 100  # heat maps, and translations that they are chosen from
 MOST_TOKENS = 30  # of a sentence in a heat map
 BEST = 1e9  # which the highest value of a metric comes nearest to
 
@@ -70,14 +71,16 @@ def _attention_section(evaluation: Evaluation, served: Served) -> report.Section
     """Where the decoder looked, for some translations of a readable length."""
     section = report.Section("Where attention looked")
     shown = 0
-    for source, answer in zip(evaluation.sources, evaluation.answers[MODEL], strict=True):
-        read, written, weights = served.align(source, answer)
+    for source, answer in islice(zip(evaluation.sources, evaluation.answers[MODEL], strict=True), CANDIDATES):
         if shown == MAPS:
             break
+        read, written, weights = served.align(source, answer)
         if not 3 <= len(written) <= MOST_TOKENS or len(read) > MOST_TOKENS or not all(written):
             continue
         shown += 1
         section.figure(_heat_map(read, written, weights), f"Attention while translating “{source}” as “{answer}”")
+    if not shown:
+        return section.paragraph(f"None of the first translations has 3 to {MOST_TOKENS} tokens.", "note")
     return section.paragraph(
         "Each row is a token of the translation, and its colours say how much each token of the source weighed when it "
         "was chosen: the darker, the more. A row adds up to 1. <end> is where the source ends.",
@@ -126,8 +129,8 @@ def _training_section(config: Config, progress: Progress) -> report.Section:
     axes.set_ylabel("BLEU, greedy")
     section.figure(figure, "BLEU of the validation part after every epoch")
     section.paragraph(
-        "Losses are nats per token, with the smoothing of labels. The epoch with the highest BLEU on the validation "
-        "part, of the likeliest token at every step, was kept.",
+        "Losses are nats per token, mean over batches, with the smoothing of labels. The epoch with the highest BLEU on "
+        "the validation part, of the likeliest token at every step, was kept.",
         "note",
     )
     options = {name: value for name, value in config.to_dict().items() if value is not None}

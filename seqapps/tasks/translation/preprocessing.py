@@ -33,7 +33,9 @@ class Preprocessing:
         """Whether both languages have one vocabulary."""
         return self.source is self.target
 
-    def encode(self, part: Part, folder: Path, name: str, dropout: float = 0.0) -> EncodedPairs:
+    def encode(
+        self, part: Part, folder: Path, name: str, dropout: float = 0.0, most: int | None = None
+    ) -> EncodedPairs:
         """Pairs as ids on disk.
 
         Args:
@@ -41,11 +43,12 @@ class Preprocessing:
             folder: Where the files go; old ones are replaced.
             name: Of the files.
             dropout: Of the merges of byte pairs, in batches that are given a seed.
+            most: Tokens of a text that are kept: its first ones.
         """
         sides = {"source": (self.source, part.sources), "target": (self.target, part.targets)}
         encoded, again = {}, []
         for side, (tokenizer, texts) in sides.items():
-            encoded[side] = pair_batches.encode(texts(), tokenizer.encode, folder / f"{name}.{side}.ids")
+            encoded[side] = pair_batches.encode(texts(), tokenizer.encode, folder / f"{name}.{side}.ids", most)
             if dropout:
                 stored = pair_batches.store(texts(), folder / f"{name}.{side}.texts")
                 again.append((stored, pair_batches.random_encoder(tokenizer, dropout)))

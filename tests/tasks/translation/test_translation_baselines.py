@@ -30,10 +30,10 @@ def test_sources_without_a_word_are_no_error():
 
 @pytest.mark.parametrize("analyzer", baselines.ANALYZERS)
 def test_what_was_saved_is_loaded(analyzer, tmp_path):
-    kept = Baselines(("a\nb", "", "日本"), ("", "é ", "x"), analyzer, 3)
+    kept = Baselines(("a\nb", "", "日本\0"), ("", "é ", "x\0y"), analyzer, 9)
     kept.save(tmp_path / "baselines.npz")
     assert Baselines.load(tmp_path / "baselines.npz") == kept
-    assert kept.note() == "The baseline searches one of 3 training pairs, evenly spread."
+    assert kept.note() == "The baseline searches 3 of the 9 training pairs, evenly spread."
     assert KNOWN.note() == ""
 
 
@@ -48,6 +48,14 @@ def test_how_sources_are_compared_is_chosen_on_validation():
     columns = ["source", "target"]
     parts = {"train": pd.DataFrame(train, columns=columns), "validation": pd.DataFrame(held_out, columns=columns)}
     made = {name: data.load_whole(part, Config()).parts["all"] for name, part in parts.items()}
-    full = baselines.fit(made["train"], made["validation"], Config(baselines="full"))
-    assert full.analyzer == "characters"
-    assert baselines.fit(made["train"], made["validation"], Config(baselines="fast")).analyzer == "words"
+    assert baselines.fit(made["train"], made["validation"], Config()).analyzer == "characters"
+    same = baselines.fit(made["train"], made["train"], Config())
+    assert (same.analyzer, same.count) == ("words", 5)
+
+
+def test_of_a_large_part_some_pairs_are_known_unless_all_are_asked_for(monkeypatch):
+    monkeypatch.setattr(baselines, "MOST_PAIRS", 3)
+    pairs = pd.DataFrame({"source": [f"word {n}" for n in range(7)], "target": [f"wort {n}" for n in range(7)]})
+    part = data.load_whole(pairs, Config()).parts["all"]
+    assert baselines.fit(part, part, Config()).sources == ("word 0", "word 2", "word 4")
+    assert len(baselines.fit(part, part, Config(baselines="full")).sources) == 7

@@ -45,6 +45,11 @@ REFUSED = {
         "`recurrent_dropout` must be 0 with input_feeding. Received: recurrent_dropout=0.1. It belongs to a whole "
         "sequence, and with input feeding the decoder goes step by step.",
     ),
+    "more tokens than are served": (
+        {"max_tokens": 513},
+        "`max_tokens` must be an integer of at most 512. Received: max_tokens=513. What is served reads no more of a "
+        "source.",
+    ),
     "an unknown attention": (
         {"attention": "aditive"},
         "`attention` must be one of 'none', 'additive', 'multiplicative'. Received: attention='aditive'. Did you mean "
@@ -73,7 +78,7 @@ def test_the_decoder_reads_in_one_direction_whatever_the_encoder_does():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beam_width": 65}, "`beam_width` must be an integer of at most 64. Received: beam_width=65."),
+        ({"beam_width": 17}, "`beam_width` must be an integer of at most 16. Received: beam_width=17."),
         ({"max_length": 513}, "`max_length` must be an integer of at most 512. Received: max_length=513."),
         ({"beam_width": 0}, "`beam_width` must be an integer of at least 1. Received: beam_width=0."),
     ],

@@ -188,8 +188,8 @@ def test_a_run_goes_on_from_another_one_with_its_tokenizers(run, toys, tmp_path)
 def test_limits_that_leave_nothing_to_train_on_are_refused_before_a_folder_is_made(toys, tmp_path):
     pairs = pd.DataFrame({"source": [f"abcd{n}" for n in range(99)], "target": [f"x{n}" * 9 for n in range(99)]})
     with refusal(
-        "`max_tokens` must be more. Received: max_tokens=3. No pair of the training part has so few tokens on both "
-        "sides."
+        "`max_tokens` must be at least 18. Received: max_tokens=3. So many has the shortest pair of the training part "
+        "on its longer side."
     ):
         train(toys, tmp_path / "run", data=pairs, max_tokens=3)
     assert not (tmp_path / "run").exists()

@@ -105,7 +105,10 @@ def test_a_wild_request_is_answered_and_told_what_was_changed(kind, bundles):
     assert answer["targets"].shape[1] <= WIDEST_BEAM
     assert answer["target"].tolist() == answer["targets"][:, 0].tolist()
     told = [warning.decode() for warning in answer["warning"]]
-    assert "At most 64 translations are followed. " in told[2]
+    assert "At most 16 translations are followed. " in told[2]
+    assert ["Values out of range were set to the nearest ones." in warning for warning in told] == [
+        *[True, True, True, False, False, False, True]
+    ]
     assert "At most 512 tokens are written." in told[2]
     assert "n_best is more than beam_width" in told[4]
     assert ("Without attention coverage_penalty has no effect." in told[4]) == (kind == "none")

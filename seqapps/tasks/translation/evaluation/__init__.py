@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from seqapps.tasks.translation.baselines import Baselines
+from seqapps.tasks.translation.config import PredictOptions
 from seqapps.tasks.translation.data import Splits
 from seqapps.tasks.translation.evaluation.validation import Validation
 from seqapps.tasks.translation.scores import (
@@ -21,9 +22,21 @@ from seqapps.tasks.translation.scores import (
     signatures,
     verdict,
 )
+from seqapps.text import batches
 
-__all__ = ["METRICS", "MODEL", "Evaluation", "Validation", "evaluate", "prediction_table", "rules_of"]
+__all__ = [
+    "CUT_NOTE",
+    "METRICS",
+    "MODEL",
+    "OTHER",
+    "Evaluation",
+    "Validation",
+    "evaluate",
+    "prediction_table",
+    "rules_of",
+]
 MOST_EVALUATED = 20_000  # pairs of a split
+CUT_NOTE = f"Of the pairs {MOST_EVALUATED} were evaluated, evenly spread."
 OTHER = f"{MODEL} of the other run"
 
 
@@ -59,11 +72,10 @@ def evaluate(served, splits: Splits, split: str, baselines: Baselines | None, ot
         other: The SavedModel of a second run, to be tested against.
         **options: Fields of `PredictOptions`.
     """
-    rows = list(splits.parts[split].rows())
-    notes = list(splits.notes)
-    if len(rows) > MOST_EVALUATED:
-        notes.append(f"Of {len(rows)} pairs the first {MOST_EVALUATED} were evaluated.")
-        rows = rows[:MOST_EVALUATED]
+    part, notes = splits.parts[split], list(splits.notes)
+    kept = set(batches.spread(len(part), MOST_EVALUATED).tolist())
+    rows = [row for number, row in enumerate(part.rows()) if number in kept]
+    notes += [CUT_NOTE] * (len(rows) < len(part))
     sources, references = [row.text for row in rows], [row.label or "" for row in rows]
     rules = rules_of(served.config)
     answers = {MODEL: served.translate(sources, **options)}
@@ -82,7 +94,7 @@ def evaluate(served, splits: Splits, split: str, baselines: Baselines | None, ot
         "signatures": signatures(answers[MODEL], references, rules),
         "nats_per_character": float((losses * characters).sum() / characters.sum()),
         "by_length": by_length(answers, sources, references, rules),
-        "decoding": {"length_penalty": served.calibration["length_penalty"]} | options,
+        "decoding": served.search_options(PredictOptions(**options)),
         "notes": notes,
     }
     return Evaluation([row.place for row in rows], sources, references, answers, losses, metrics)

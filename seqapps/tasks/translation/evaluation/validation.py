@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqapps.decoding.beam import NEVER
+from seqapps.decoding.beam import NEVER, normalised
 from seqapps.tasks.translation.config import PredictOptions
 from seqapps.tasks.translation.data import Part
 from seqapps.tasks.translation.preprocessing import Preprocessing
 from seqapps.tasks.translation.scores import Rules, corpus_bleu
 from seqapps.tasks.translation.serving.knobs import KNOB_SPECS, Knobs, knobs_of
 from seqapps.tasks.translation.serving.translator import Translator
+from seqapps.text.batches import spread
 from seqapps.text.pair_batches import EncodedPairs
 
 MOST_PAIRS = 1000  # that are translated, evenly spread over the part
@@ -25,7 +26,7 @@ class Validation:
     """Translates the validation part with a model as it is.
 
     Args:
-        models: One that is trained, or several that decide together.
+        models: That is trained; of several, together.
         preprocessing: Fitted with them.
         part: The validation part.
         encoded: The same as ids.
@@ -40,12 +41,12 @@ class Validation:
         encoded: EncodedPairs,
         rules: Rules,
     ) -> None:
-        stride = -(-len(part) // MOST_PAIRS)
+        chosen = spread(len(part), MOST_PAIRS)
         self._tokenizer, self._rules = preprocessing.target, rules
-        self._references = [target for number, target in enumerate(part.targets()) if number % stride == 0]
-        order = np.arange(len(part))[::stride]
-        self._order = np.argsort(encoded.source.lengths[order], kind="stable")  # positions in the references
-        self._rows, self._source = order[self._order], encoded.source
+        kept = set(chosen.tolist())
+        self._references = [target for number, target in enumerate(part.targets()) if number in kept]
+        self._order = np.argsort(encoded.source.lengths[chosen], kind="stable")  # positions in the references
+        self._rows, self._source = chosen[self._order], encoded.source
         translator = Translator(models, preprocessing)
 
         def search(source: tf.Tensor, lengths: tf.Tensor, *knobs: tf.Tensor) -> Any:
@@ -71,7 +72,7 @@ class Validation:
         answers, values, lengths = self._translated(knobs_of(PredictOptions(beam_width=width, n_best=width), 0.0))
         bleu = {}
         for penalty in PENALTIES:
-            score = np.where(values > NEVER / 2, values / ((5 + lengths) / 6) ** penalty, NEVER)
+            score = np.where(values > NEVER / 2, normalised(values, lengths, penalty), NEVER)
             chosen = [texts[place] for texts, place in zip(answers, score.argmax(axis=1), strict=True)]
             bleu[penalty] = corpus_bleu(chosen, self._references, self._rules)
         best = max(bleu, key=lambda penalty: (round(bleu[penalty], 3), -penalty))

@@ -103,7 +103,7 @@ def evaluate(
     known = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
     config = data_module.as_measured(data, served.config)
     splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
-    other = None if against is None else telling.other_run(against, served.config)
+    other = None if against is None else telling.other_run(against, folder, served.config, split)
     told = run_folder.read_json(Path(folder) / "metrics.json")["notes"]  # of what was fitted
-    splits = dataclasses.replace(splits, notes=tuple(told))
+    splits = dataclasses.replace(splits, notes=tuple(note for note in told if note != evaluation.CUT_NOTE))
     return evaluation.evaluate(served, splits, split, known, other, **options).metrics

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -24,11 +25,15 @@ def export_together(runs: Sequence[str | Path], folder: str | Path, version: int
     Returns:
         The version's folder.
 
+    Its default length penalty is the mean of theirs, each chosen on validation for its run alone.
+
     Raises:
         FileNotFoundError: If one is no finished run.
         ValueError: If one is of another task, or its tokenizers differ from those of the first.
     """
     folders = [Path(run) for run in runs]
+    if not folders:
+        raise ValueError("`runs` must hold one run at least. Received: none.")
     first = folders[0]
     fitted, penalties, models = None, [], []
     for run in folders:
@@ -48,8 +53,11 @@ def export_together(runs: Sequence[str | Path], folder: str | Path, version: int
     config = Config.from_dict({name: value for name, value in stored.items() if name != "task"}, str(first))
     prepared = Preprocessing.from_dict(fitted or {})
     bundle = serving.bundle(models, prepared, sum(penalties) / len(penalties))
-    golden = run_folder.read_json(export.newest_version(first / "export") / "assets.extra" / export.GOLDEN_FILE)
-    requests = {each["signature"]: export.decoded(each["inputs"]) for each in golden}
-    requests = {name: each for name, each in requests.items() if name in bundle.functions}
-    facts = serving.facts(prepared, config) | {"members": [run.name for run in folders]}
+    requests: dict[str, Any] = {}
+    for run in folders:
+        golden = run_folder.read_json(export.newest_version(run / "export") / "assets.extra" / export.GOLDEN_FILE)
+        requests |= {each["signature"]: export.decoded(each["inputs"]) for each in golden}
+    members = {run.name: run_folder.read_json(run / "config.json")["attention"] for run in folders}
+    facts = serving.facts(prepared, config) | {"members": list(members), "attention": list(members.values())}
+    facts["length_penalty"] = "mean of those of the members; not measured together"
     return export.save(bundle, folder, requests, facts, version)

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 
 from seqapps import checks, export, run_folder, training
+from seqapps.decoding.bounds import LONGEST_SOURCE
 from seqapps.tasks.translation import baselines as simple_methods
 from seqapps.tasks.translation import preprocessing, serving
 from seqapps.tasks.translation.config import Config
@@ -52,10 +53,11 @@ def fitted(splits: Splits, config: Config) -> Preprocessing:
 def check_steps(config: Config, splits: Splits, prepared: Preprocessing) -> None:
     """Refuse what only the lengths of texts tell: a limit that leaves no pair, a warm-up as long as the training."""
     with tempfile.TemporaryDirectory() as folder:
-        pairs, _ = _short(prepared.encode(splits.parts["train"], Path(folder), "train"), config)
+        whole = prepared.encode(splits.parts["train"], Path(folder), "train")
+        pairs, _ = _short(whole, config)
         if not len(pairs):
-            advice = "No pair of the training part has so few tokens on both sides."
-            checks.fail("max_tokens", "more", config.max_tokens, advice)
+            advice = "So many has the shortest pair of the training part on its longer side."
+            checks.fail("max_tokens", f"at least {whole.lengths.min() - 1}", config.max_tokens, advice)
         training.make_optimizer(config, config.epochs * _steps(pairs, config))
 
 
@@ -82,7 +84,7 @@ def fit_and_export(
     run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
     whole = prepared.encode(splits.parts["train"], cache, "train", config.byte_pair_dropout)
     pairs, too_long = _short(whole, config)
-    encoded = prepared.encode(splits.parts["validation"], cache, "validation")
+    encoded = prepared.encode(splits.parts["validation"], cache, "validation", most=LONGEST_SOURCE)  # as served
     validation = Validation([model], prepared, splits.parts["validation"], encoded, rules_of(config))
     progress = _fit(model, config, pairs, encoded, validation, folder / "checkpoints")
     run_folder.write_with(folder / "model.keras", model.save)

@@ -1,12 +1,13 @@
 """What a run says of itself: on the terminal and in its model card."""
 
+from pathlib import Path
 from typing import Any
 
 from seqapps import report, run_folder
 from seqapps.tasks.translation import serving
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data import SPLITS, Splits
-from seqapps.tasks.translation.evaluation import METRICS
+from seqapps.tasks.translation.evaluation import METRICS, MODEL, OTHER
 from seqapps.tasks.translation.preprocessing import Preprocessing, sample_note
 
 
@@ -14,7 +15,16 @@ def summary(metrics: dict[str, Any]) -> str:
     """The score table and the verdict, for the terminal."""
     header, rows = report.score_table(metrics["methods"], METRICS)
     heading = f"Scores on the {metrics['split']} part ({metrics['pairs']} pairs, length penalty {penalty(metrics)}):"
-    return "\n".join([heading, report.text_table(header, rows), metrics["verdict"]])
+    return "\n".join([heading, report.text_table(header, rows), metrics["verdict"], *_compared(metrics)])
+
+
+def _compared(metrics: dict[str, Any]) -> list[str]:
+    """A sentence on a second run that was tested against."""
+    if OTHER not in metrics["methods"]:
+        return []
+    own, other = (metrics["methods"][method]["bleu"] for method in (MODEL, OTHER))
+    chance = metrics["paired_bootstrap"][OTHER]
+    return [f"Against the other run: BLEU {own:.4g} against {other:.4g} (paired bootstrap, p = {chance:.2g})."]
 
 
 def penalty(metrics: dict[str, Any]) -> str:
@@ -36,6 +46,8 @@ def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
         f"{sum(len(splits.parts[split]) for split in SPLITS)} pairs: {parts}; "
         f"{' and '.join(map(str, sizes))} tokens ({config.tokenizer})."
     )
+    if config.source_column is not None:
+        print(f"Columns: {config.source_column!r} → {config.target_column!r}.")
     for note in splits.notes:
         print(f"Note: {note}")
     directions = "two directions" if config.bidirectional else "one direction"
@@ -46,11 +58,17 @@ def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
     )
 
 
-def other_run(run: str, config: Config) -> serving.Served:
+def other_run(run: str, folder: str | Path, config: Config, split: str) -> serving.Served:
     """A second run to test against.
 
+    Args:
+        run: Its folder.
+        folder: That of the first.
+        config: Of the first.
+        split: What is measured.
+
     Raises:
-        ValueError: If it is of another task, or differs in whether case counts.
+        ValueError: If it is of another task, differs in whether case counts, or was trained on other parts.
     """
     task = run_folder.read_json(f"{run}/config.json").get("task")
     if task != "translation":
@@ -60,6 +78,14 @@ def other_run(run: str, config: Config) -> serving.Served:
         raise ValueError(
             f"`against` must be a run with lowercase={config.lowercase}, as this one. Received: {run!r} with "
             f"lowercase={other.config.lowercase}."
+        )
+    parts = [
+        run_folder.read_json(f"{each}/manifest.json")["fingerprints"][split] for each in (run, folder) if split != "all"
+    ]
+    if len(set(parts)) > 1:
+        raise ValueError(
+            f"`against` must be a run with the same {split} part. Received: {run!r} with another one, of which it may "
+            "have been trained on. Split both by the same rule, or measure on new data with --split all."
         )
     return other
 

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from seqapps import export
-from seqapps.decoding.bounds import LONGEST_TARGET, WIDEST_BEAM
+from seqapps.decoding.bounds import LONGEST_SOURCE, LONGEST_TARGET, WIDEST_BEAM
 from seqapps.tasks.translation.config import Config, PredictOptions
 from seqapps.tasks.translation.preprocessing import Preprocessing
 from seqapps.tasks.translation.serving.knobs import KNOB_SPECS, KNOBS, Knobs, knobs_of
 from seqapps.tasks.translation.serving.served import Served
-from seqapps.tasks.translation.serving.translator import MOST_SOURCE, Translator
+from seqapps.tasks.translation.serving.translator import Translator
 
 __all__ = ["KNOBS", "Knobs", "Served", "Translator", "bundle", "example_requests", "facts", "knobs_of"]
 
@@ -88,7 +88,7 @@ def facts(preprocessing: Preprocessing, config: Config) -> dict[str, Any]:
             "coverage_penalty": [0, None],
             "max_length": [0, LONGEST_TARGET],
             "n_best": [1, WIDEST_BEAM],
-            "source_tokens": [0, MOST_SOURCE],
+            "source_tokens": [0, LONGEST_SOURCE],
         },
     }
 

@@ -56,9 +56,6 @@ class Served:
         What a part warns of, it warns of in all sources up to its end.
         """
         chosen = PredictOptions(**options)
-        if chosen.coverage_penalty and self.config.attention == "none":
-            advice = "The run has attention='none'."
-            checks.fail("coverage_penalty", "0 without attention", chosen.coverage_penalty, advice)
         typed = isinstance(data, io.TextIOBase) and data.isatty()  # then every line waits for its answer
         count, warnings = 0, Counter[str]()
         for sources in batches.chunks(_sources_of(data, self.config), 1 if typed else ROWS_AT_ONCE):
@@ -100,7 +97,17 @@ class Served:
         tokens = [[token.decode() for token in answer[f"{side}_tokens"]] for side in ("source", "target")]
         return tokens[0], tokens[1], answer["attention"]
 
+    def search_options(self, options: PredictOptions) -> dict[str, Any]:
+        """How translations are searched for, with the run's length penalty where none is asked for."""
+        told = {name: value for name, value in vars(options).items() if name != "n_best"}
+        if options.length_penalty is None:
+            told["length_penalty"] = self.calibration["length_penalty"]
+        return told
+
     def _translate(self, sources: Sequence[str | bytes], options: PredictOptions) -> dict[str, np.ndarray]:
+        if options.coverage_penalty and self.config.attention == "none":
+            advice = "The run has attention='none'."
+            checks.fail("coverage_penalty", "0 without attention", options.coverage_penalty, advice)
         knobs = knobs_of(options, self.calibration["length_penalty"])._asdict()
         answer = self._loaded.translate(tf.constant(list(sources), tf.string), **knobs)
         return {name: value.numpy() for name, value in answer.items()}
@@ -127,7 +134,8 @@ def _sources_of(data: Any, config: Config) -> Iterator[str]:
         elif not path.is_file():
             raise FileNotFoundError(f"There is no file {str(path)!r}.")
         else:
-            yield from (row.text for row in reading.text_rows(decoded_lines(path, path.name)))
+            # As in training: what follows a tab is a translation, or says where the pair comes from.
+            yield from (row.text.split("\t")[0] for row in reading.text_rows(decoded_lines(path, path.name)))
     elif isinstance(data, pd.DataFrame):
         yield from _of_table(data, config)
     elif isinstance(data, io.TextIOBase):

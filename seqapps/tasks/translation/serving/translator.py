@@ -8,14 +8,13 @@ import tensorflow as tf
 
 from seqapps.decoding import beam
 from seqapps.decoding.beam import BeamKnobs, Found
-from seqapps.decoding.bounds import LONGEST_TARGET, WIDEST_BEAM
+from seqapps.decoding.bounds import LONGEST_SOURCE, LONGEST_TARGET, WIDEST_BEAM
 from seqapps.decoding.generation import Reserved
 from seqapps.tasks.translation.preprocessing import Preprocessing
 from seqapps.tasks.translation.serving.knobs import Knobs
 from seqapps.text import pieces
 from seqapps.text.kinds import END, PAD, START, UNKNOWN
 
-MOST_SOURCE = 512  # tokens of a source that are read: its first ones
 RESERVED = Reserved(PAD, END, never=(PAD, UNKNOWN, START))
 TIMES, MORE = 2, 10  # tokens of a translation at most, where none is asked for: times those of the source, and more
 CUT = "The translation was cut at max_length tokens. "
@@ -178,7 +177,7 @@ class Translator:
 
     def _encoded(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """The first tokens of both."""
-        source_ids = self.preprocessing.source.encode(source)[:, :MOST_SOURCE]
+        source_ids = self.preprocessing.source.encode(source)[:, :LONGEST_SOURCE]
         return source_ids, self.preprocessing.target.encode(target)[:, :LONGEST_TARGET]
 
     def _forced(self, source_ids: tf.RaggedTensor, following: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -194,7 +193,7 @@ class Translator:
     @staticmethod
     def _ended(ids: tf.RaggedTensor) -> tf.Tensor:
         """The first tokens of texts and `END`, padded right, of one step at least."""
-        ids = ids[:, :MOST_SOURCE]
+        ids = ids[:, :LONGEST_SOURCE]
         return _dense(tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1))
 
     def _warnings(self, source: tf.Tensor, ids: tf.RaggedTensor, knobs: Knobs, complete: tf.Tensor) -> tf.Tensor:
@@ -203,12 +202,16 @@ class Translator:
         unknown = tf.reduce_sum(tf.cast(ids == UNKNOWN, tf.int32), axis=1)
         sentences = [
             (lengths == 0, "The source has no token, and so no translation. "),
-            (lengths > MOST_SOURCE, f"The source is long: its first {MOST_SOURCE} tokens were read. "),
+            (lengths > LONGEST_SOURCE, f"The source is long: its first {LONGEST_SOURCE} tokens were read. "),
             ((unknown > 0) & (2 * unknown <= lengths), "Some tokens of the source are not in the vocabulary. "),
             (2 * unknown > lengths, "More than half of the tokens of the source are not in the vocabulary. "),
             (pieces.valid_utf8(source) != source, "Bytes that are not UTF-8 were replaced. "),
             (knobs.beam_width > WIDEST_BEAM, f"At most {WIDEST_BEAM} translations are followed. "),
-            (knobs.n_best > knobs.beam_width, "n_best is more than beam_width, and so than there are translations. "),
+            (_out_of_range(knobs), "Values out of range were set to the nearest ones. "),
+            (
+                (knobs.n_best > knobs.beam_width) & (knobs.beam_width > 0),
+                "n_best is more than beam_width, and so than there are translations. ",
+            ),
             (knobs.max_length > LONGEST_TARGET, f"At most {LONGEST_TARGET} tokens are written. "),
             (~complete & (lengths > 0), CUT),
         ]
@@ -217,6 +220,12 @@ class Translator:
         rows = tf.shape(source)
         told = [tf.where(tf.broadcast_to(applies, rows), said, "") for applies, said in sentences]
         return tf.strings.strip(tf.strings.join(told))
+
+
+def _out_of_range(knobs: Knobs) -> tf.Tensor:
+    """Where a request asks for what cannot be."""
+    too_low = (knobs.beam_width < 1) | (knobs.n_best < 1) | (knobs.max_length < 0)
+    return too_low | ~(knobs.length_penalty >= 0) | ~(knobs.coverage_penalty >= 0)  # what is no number too
 
 
 def _together(told: list[tf.Tensor]) -> tf.Tensor:
