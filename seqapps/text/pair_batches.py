@@ -82,6 +82,8 @@ class EncodedPairs:
         else:
             source, target = (
                 _with_end(encoder(tf.constant(texts.of(rows)), tf.constant([(seed[0] + side) % 2**31, seed[1]])))
+                .to_tensor(PAD)
+                .numpy()
                 for side, (texts, encoder) in enumerate(self.again)
             )
         so_far = np.concatenate([np.full((len(rows), 1), START, "int32"), target[:, :-1]], axis=1)

@@ -129,8 +129,8 @@ def _training_section(config: Config, progress: Progress) -> report.Section:
     axes.set_ylabel("BLEU, greedy")
     section.figure(figure, "BLEU of the validation part after every epoch")
     section.paragraph(
-        "Losses are nats per token, mean over batches, with the smoothing of labels. The epoch with the highest BLEU on "
-        "the validation part, of the likeliest token at every step, was kept.",
+        "Losses are nats per token, mean over batches, with the smoothing of labels. The epoch with the highest BLEU "
+        "on the validation part, of the likeliest token at every step, was kept.",
         "note",
     )
     options = {name: value for name, value in config.to_dict().items() if value is not None}
