@@ -55,7 +55,8 @@ def language_model(data: Path, run: Path) -> dict[str, Any]:
             training_runs.check_data(data / f"imdb/{part}.csv.gz", sentiment.SHA256[f"imdb/{part}.csv.gz"])
         with tempfile.TemporaryDirectory() as folder:
             prepare(data, Path(folder))
-            trained = training_runs.train("text_generation", Path(folder), run, LANGUAGE_MODEL)
+            options = LANGUAGE_MODEL + (" --resume" if run.is_dir() else "")
+            trained = training_runs.train("text_generation", Path(folder), run, options)
         told.write_text(json.dumps({"minutes": trained.minutes}), encoding="utf-8")
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     minutes = json.loads(told.read_text(encoding="utf-8"))["minutes"]

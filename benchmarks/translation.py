@@ -6,8 +6,9 @@
     python benchmarks/translation.py table                      the table again, from the results
 
 DIR holds the files that `benchmarks/README.md` lists; the environment variable SEQAPPS_DATA can name it too.
-`--tokenised` also counts BLEU on lower-cased tokens of spaCy's blank English pipeline, as older tables do; it needs the
-package spacy. Options were chosen on the validation part (`-chosen`); a row touches the test part once, at its end.
+`--tokenised` also counts BLEU on lower-cased tokens of spaCy's blank pipeline of the language, as older tables do; it
+needs the package spacy. Options were chosen on the validation part (`-chosen`); a row touches the test part once, at
+its end.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-import tensorflow as tf
 import training_runs
 import translation_speed
 from sacrebleu.metrics import BLEU
@@ -36,7 +36,10 @@ SIZES = (
     "--units 256 --embedding-size 256 --vocabulary-size 6000 --shared-vocabulary --dropout 0.4 --embedding-dropout 0.2"
 )
 BEST = f"--cell gru {SIZES} --byte-pair-dropout 0.1 --learning-rate 0.002 --epochs 16 --max-minutes 56 {SHARED}"
-EQUAL = f"{SIZES} --learning-rate 0.002 --epochs 6 --max-minutes 10 {SHARED}"  # of time
+EQUAL = (  # of time
+    f"{SIZES} --learning-rate 0.001 --epochs 99 --max-minutes 10 --average-weights 0.999 "
+    f"{SHARED.replace('cosine', 'constant')}"
+)
 LOWER = "--lowercase"
 DE_EN, EN_DE = ("--source-language de --target-language en", "--source-language en --target-language de")
 ROWS = {
@@ -83,22 +86,22 @@ def measure(row: str, data: Path, tokenised: bool, keep: Path | None, seed: int)
         run = training_runs.train("translation", parts, keep or Path(folder) / "run", options)
         predictions = pd.read_csv(run.folder / "predictions.csv.gz", keep_default_na=False)
         history = (run.folder / "history.csv").read_text(encoding="utf-8").splitlines()
-        sources = predictions["source"].tolist()
-        identical = identical_elsewhere(run.folder, sources)
+        identical = identical_elsewhere(run.folder, predictions["source"].tolist(), predictions["answer"].tolist())
         calibration = run_folder.read_json(run.folder / "calibration.json")
     metrics = run.metrics
     told = {name: metrics[name] for name in ("pairs", "methods", "signatures", "by_length", "notes", "verdict")}
     told |= {"minutes": run.minutes, "history": history, "identical": identical, "calibration": calibration}
     if tokenised:
-        told["tokenised_bleu"] = tokenised_bleu(predictions["answer"].tolist(), predictions["reference"].tolist())
+        language = options.split()[3]
+        told["tokenised_bleu"] = tokenised_bleu(predictions["answer"], predictions["reference"], language)
     return told | {"versions": run.manifest["versions"], "machine": run.manifest["machine"]}
 
 
-def tokenised_bleu(answers: list[str], references: list[str]) -> float:
-    """BLEU on lower-cased tokens of spaCy's blank English pipeline."""
+def tokenised_bleu(answers: pd.Series, references: pd.Series, language: str) -> float:
+    """BLEU on lower-cased tokens of spaCy's blank pipeline of a language."""
     import spacy  # which this number alone needs
 
-    tokenizer = spacy.blank("en").tokenizer
+    tokenizer = spacy.blank(language).tokenizer
 
     def tokens(text: str) -> str:
         return " ".join(token.text for token in tokenizer(text.lower()))
@@ -112,8 +115,11 @@ def read_test(data: Path, language: str) -> list[str]:
         return file.read().splitlines()
 
 
-def identical_elsewhere(run: Path, sources: list[str]) -> list[int]:
-    """How many translations are the same in a process without seqapps and Keras, of how many."""
+def identical_elsewhere(run: Path, sources: list[str], expected: list[str]) -> list[int]:
+    """How many translations are the same in a process without seqapps and Keras, in the order of the file, of how many.
+
+    Those that are expected were made by `evaluate`, in batches of about equal length.
+    """
     version = str(export.newest_version(run / "export"))
     program = f"""
 import sys
@@ -125,10 +131,6 @@ print(json.dumps([target.decode() for part in parts for target in part["target"]
 """
     command = [sys.executable, "-P", "-c", program]
     done = subprocess.run(command, input=json.dumps(sources), capture_output=True, text=True, check=True)
-    served, expected = tf.saved_model.load(version), []
-    for start in range(0, len(sources), AT_ONCE):
-        answer = served.serving_default(tf.constant(sources[start : start + AT_ONCE]))["target"]
-        expected += [target.decode() for target in answer.numpy()]
     received = json.loads(done.stdout.strip().splitlines()[-1])
     return [sum(map(str.__eq__, expected, received)), len(expected)]
 
@@ -179,7 +181,12 @@ def main() -> None:
             parser.error("--data DIR or SEQAPPS_DATA is needed")
         inner = words.data / "translation" / "multi30k_en-de"
         data = inner if inner.is_dir() else words.data
+        if words.keep and len(words.seeds) > 1:
+            parser.error("--keep takes one seed")
+        if words.row == "speed" and words.run is None:
+            parser.error("speed needs --run RUN")
         if words.row == "speed":
+            training_runs.check_data(data / "test_2016_flickr.de.gz", SHA256["test_2016_flickr.de.gz"])
             training_runs.write_result(SPEED, translation_speed.measure(words.run, read_test(data, "de")))
         else:
             told = f"python apps/translation.py train DIR RUN {ROWS[words.row.removesuffix(CHOSEN)]}"

@@ -1,9 +1,11 @@
 """How many sentences a run translates in a second, beside a loop that calls `model.predict` for every token.
 
-Both search in the same way with the same weights; every turn runs each once, one after the other, and the ratio is the
-median over turns. Ours goes from text to text, the loop from ids to ids.
+Both search in the same way with the same weights, and how many of their translations are equal is told; every turn runs
+each once, one after the other, and the ratio is the median over turns. Ours goes from text to text over all sentences,
+the loop from ids to ids over fewer, because it is slow.
 """
 
+import platform
 import statistics
 import time
 from pathlib import Path
@@ -13,12 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from seqapps import export, run_folder
+from seqapps.decoding.beam import normalised
 from seqapps.tasks.translation.preprocessing import Preprocessing
 from seqapps.tasks.translation.serving.translator import MORE, TIMES, Member
 from seqapps.text.kinds import END, PAD, START, UNKNOWN
 
 BATCHES, WIDTHS = (1, 64), (1, 5)
-SENTENCES, PREDICTED = {1: 200, 64: 1000}, {1: 8, 64: 64}  # per turn, of ours and of the loop
+PREDICTED = {1: 16, 64: 128}  # sentences of the loop per turn
 TURNS = 5
 NEVER = -1e9
 
@@ -29,28 +32,33 @@ def measure(run: Path, sources: list[str]) -> dict:
     model = keras.models.load_model(run / "model.keras", compile=False)
     prepared = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     ids = prepared.source.encode(tf.constant(sources))
+    penalty = run_folder.read_json(run / "calibration.json")["length_penalty"]
     loop = Loop(model)
     speeds: dict[str, dict[str, list[float]]] = {}
     for batch in BATCHES:
         for width in WIDTHS:
             told: dict[str, list[float]] = {"seqapps": [], "model.predict": []}
+            some = [ids[start : start + batch] for start in range(0, PREDICTED[batch], batch)]
             for turn in range(-1, TURNS):  # the first turn warms up
-                first = max(turn, 0) * PREDICTED[batch]
-                some = [ids[first + start : first + start + batch] for start in range(0, PREDICTED[batch], batch)]
-                took = ours(served, sources[: SENTENCES[batch]], batch, width), loop.translate(some, width)
+                seconds, answers = ours(served, sources, batch, width)
+                taken, found = loop.translate(some, width, penalty)
                 if turn >= 0:
-                    told["seqapps"].append(SENTENCES[batch] / took[0])
-                    told["model.predict"].append(PREDICTED[batch] / took[1])
+                    told["seqapps"].append(len(sources) / seconds)
+                    told["model.predict"].append(PREDICTED[batch] / taken)
+            texts = [text.decode() for each in found for text in prepared.target.decode(tf.constant(each)).numpy()]
+            told["equal"] = [float(np.mean([a == b for a, b in zip(texts, answers, strict=False)]))]
             speeds[f"batch {batch}, beam {width}"] = told
-    return {"command": "python benchmarks/translation.py speed --data DIR --run RUN", "speeds": speeds}
+    command = "python benchmarks/translation.py speed --data DIR --run RUN"
+    return {"command": command, "machine": f"{platform.system()} on {platform.machine()}", "speeds": speeds}
 
 
-def ours(served, sources: list[str], batch: int, width: int) -> float:
-    """Seconds of the signature `translate`."""
-    began = time.perf_counter()
+def ours(served, sources: list[str], batch: int, width: int) -> tuple[float, list[str]]:
+    """Seconds of the signature `translate`, and its answers."""
+    began, answers = time.perf_counter(), []
     for start in range(0, len(sources), batch):
-        served.translate(tf.constant(sources[start : start + batch]), beam_width=tf.constant([width]))["target"].numpy()
-    return time.perf_counter() - began
+        told = served.translate(tf.constant(sources[start : start + batch]), beam_width=tf.constant([width]))
+        answers += told["target"].numpy().tolist()
+    return time.perf_counter() - began, [answer.decode() for answer in answers]
 
 
 class Loop:
@@ -72,39 +80,54 @@ class Loop:
             [token, *states, memory, keys, mask], Step(member)(token, states, memory, keys, mask)
         )
 
-    def translate(self, some: list, width: int) -> float:
-        """Seconds for batches of ids."""
-        began = time.perf_counter()
+    def translate(self, some: list, width: int, penalty: float) -> tuple[float, list[np.ndarray]]:
+        """Seconds for batches of ids, and the ids of the best translations."""
+        began, found = time.perf_counter(), []
         for ids in some:
-            source = np.array(ids.to_tensor(PAD))
+            source, sizes = np.array(ids.to_tensor(PAD)), np.array(ids.row_lengths())
             ended = np.pad(source, [[0, 0], [0, 1]])
-            ended[np.arange(len(source)), np.array(ids.row_lengths())] = END
-            self.search(ended, width, TIMES * source.shape[1] + MORE)
-        return time.perf_counter() - began
+            ended[np.arange(len(source)), sizes] = END
+            found.append(self.search(ended, width, TIMES * sizes + MORE, penalty))
+        return time.perf_counter() - began, found
 
-    def search(self, source: np.ndarray, width: int, most: int) -> None:
-        """As `decoding.beam`, without its ranking."""
-        rows = len(source)
-        memory, keys, mask, *states = self.reader.predict(source, verbose=0, batch_size=rows)
-        memory, keys, mask, *states = (np.repeat(each, width, axis=0) for each in (memory, keys, mask, *states))
-        values = np.where(np.arange(width) == 0, 0.0, NEVER) * np.ones((rows, 1))
-        ended, tokens = np.zeros((rows, width), bool), np.full((rows * width, 1), START, "int32")
-        for _ in range(most):
-            inputs = [tokens, *states, memory, keys, mask]
+    def search(self, source: np.ndarray, width: int, most: np.ndarray, penalty: float) -> np.ndarray:
+        """As `decoding.beam`: the ids of the best translation of every row."""
+        rows, own = len(source), np.arange(width)
+        memory, keys, mask, *states = (
+            np.repeat(each, width, axis=0) for each in self.reader.predict(source, verbose=0, batch_size=rows)
+        )
+        values, sizes = np.where(own == 0, 0.0, NEVER) * np.ones((rows, 1)), np.zeros((rows, width), int)
+        ended, texts = np.zeros((rows, width), bool), np.zeros((rows, width, 0), "int32")
+        last = np.full((rows * width, 1), START, "int32")
+        while ((values > NEVER / 2) & ~ended).any():
+            inputs = [last, *states, memory, keys, mask]
             told, *states = self.stepper.predict(inputs, verbose=0, batch_size=rows * width)
             told = told.reshape(rows, width, -1)
             told[:, :, [PAD, UNKNOWN, START]] = NEVER
-            total = np.where(ended[:, :, None], NEVER, values[:, :, None] + told)
-            total[:, :, PAD] = np.where(ended, values, NEVER)  # an ended one stays what it is
-            flat = total.reshape(rows, -1)
-            chosen = np.argpartition(-flat, width - 1, axis=1)[:, :width]
+            total = np.where(ended[:, :, None], NEVER, np.maximum(values[:, :, None] + told, NEVER)).reshape(rows, -1)
+            some = np.argpartition(-total, width - 1, axis=1)[:, :width]
+            order = np.argsort(-np.take_along_axis(total, some, axis=1), axis=1, kind="stable")
+            chosen = np.take_along_axis(some, order, axis=1)
             parent, token = np.divmod(chosen, told.shape[2])
-            values = np.take_along_axis(flat, chosen, axis=1)
-            ended = np.take_along_axis(ended, parent, axis=1) | (token == END)
-            place = (np.arange(rows)[:, None] * width + parent).ravel()
-            states, tokens = [state[place] for state in states], token.reshape(-1, 1).astype("int32")
-            if ended.all():
-                return
+            new = np.take_along_axis(total, chosen, axis=1)
+            taken = (own < width - ended.sum(axis=1)[:, None]) & (new > NEVER / 2)
+            kept = np.concatenate([ended, taken], axis=1)
+            place = np.argsort(~kept, axis=1, kind="stable")[:, :width]
+
+            def of_both(old: np.ndarray, added: np.ndarray, place: np.ndarray = place) -> np.ndarray:
+                return np.take_along_axis(np.concatenate([old, added], axis=1), place, axis=1)
+
+            came, is_new = of_both(np.broadcast_to(own, parent.shape), parent), of_both(np.zeros_like(taken), taken)
+            exists, token = np.take_along_axis(kept, place, axis=1), of_both(np.zeros_like(token), token)
+            values = np.where(exists, of_both(values, new), NEVER)
+            sizes = np.take_along_axis(sizes, came, axis=1) + is_new
+            ended = exists & ((is_new & ((token == END) | (sizes >= most[:, None]))) | ~is_new)
+            texts = np.take_along_axis(texts, came[:, :, None], axis=1)
+            texts = np.concatenate([texts, np.where(token == END, PAD, token)[:, :, None]], axis=2)
+            flat = (np.arange(rows)[:, None] * width + came).ravel()
+            states, last = [state[flat] for state in states], token.reshape(-1, 1).astype("int32")
+        best = normalised(values, sizes, penalty).argmax(axis=1)
+        return texts[np.arange(rows), best]
 
 
 class Reader(keras.layers.Layer):
@@ -137,9 +160,11 @@ def table(result: dict) -> list[str]:
     """The result as Markdown."""
     lines = ["## speed", "", f"`{result['command']}`", ""]
     lines += ["Sentences per second, median of turns; the ratio is the median over turns.", ""]
-    lines += ["| | seqapps, text to text | model.predict loop, ids to ids | ratio |", "|---|---|---|---|"]
+    lines += ["| | seqapps, text to text | model.predict loop, ids to ids | ratio | equal translations |"]
+    lines += ["|---|---|---|---|---|"]
     for name, speeds in result["speeds"].items():
         own, loop = speeds["seqapps"], speeds["model.predict"]
         ratio = statistics.median(a / b for a, b in zip(own, loop, strict=True))
-        lines.append(f"| {name} | {statistics.median(own):.1f} | {statistics.median(loop):.2f} | {ratio:.0f} |")
+        cells = f"{statistics.median(own):.1f} | {statistics.median(loop):.2f} | {ratio:.0f}"
+        lines.append(f"| {name} | {cells} | {speeds['equal'][0]:.1%} |")
     return [*lines, ""]
