@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from seqapps import export, run_folder
 from seqapps.decoding.beam import normalised
+from seqapps.tasks.translation import model as translation_model  # whose layers a stored model is made of
 from seqapps.tasks.translation.preprocessing import Preprocessing
 from seqapps.tasks.translation.serving.translator import MORE, TIMES, Member
 from seqapps.text.kinds import END, PAD, START, UNKNOWN
@@ -29,7 +30,7 @@ NEVER = -1e9
 def measure(run: Path, sources: list[str]) -> dict:
     """Sentences per second of both at every batch size and beam width, turn by turn."""
     served = tf.saved_model.load(str(export.newest_version(run / "export")))
-    model = keras.models.load_model(run / "model.keras", compile=False)
+    model = keras.models.load_model(run / "model.keras", custom_objects=vars(translation_model), compile=False)
     prepared = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     ids = prepared.source.encode(tf.constant(sources))
     penalty = run_folder.read_json(run / "calibration.json")["length_penalty"]
