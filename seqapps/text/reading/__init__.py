@@ -6,20 +6,13 @@ import pandas as pd
 
 from seqapps import checks
 from seqapps.text.reading.columns import Wanted
-from seqapps.text.reading.delimited import open_delimited
+from seqapps.text.reading.documents import TABLES
 from seqapps.text.reading.folders import open_classes, parts
-from seqapps.text.reading.json_lines import open_json_lines
-from seqapps.text.reading.lines import DELIMITED, JSON_LINES, PARQUET, ending_of, text_rows
+from seqapps.text.reading.lines import ending_of, text_rows
 from seqapps.text.reading.rows import Row, Source
-from seqapps.text.reading.tables import open_frame, open_parquet
+from seqapps.text.reading.tables import open_frame
 
 __all__ = ["Row", "Source", "open_source", "parts", "text_rows"]
-
-OPENERS = {
-    **dict.fromkeys(DELIMITED, open_delimited),
-    **dict.fromkeys(JSON_LINES, open_json_lines),
-    **dict.fromkeys(PARQUET, open_parquet),
-}
 
 
 def open_source(
@@ -72,10 +65,10 @@ def open_source(
     if not path.is_file():
         raise FileNotFoundError(f"There is no file or folder {str(path)!r}.")
     ending = ending_of(path)
-    if ending not in OPENERS:
-        close = checks.suggestion(ending, OPENERS)
+    if ending not in TABLES:
+        close = checks.suggestion(ending, TABLES)
         raise ValueError(
-            f"{path.name}: the name must end in one of {checks.listing(OPENERS)}, also with '.gz'. "
+            f"{path.name}: the name must end in one of {checks.listing(TABLES)}, also with '.gz'. "
             f"Received: {ending!r}.{close}"
         )
-    return OPENERS[ending](path, wanted)
+    return TABLES[ending](path, wanted)

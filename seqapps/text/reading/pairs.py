@@ -11,18 +11,12 @@ import pandas as pd
 
 from seqapps import checks
 from seqapps.text.reading.columns import PAIRED, Wanted
-from seqapps.text.reading.delimited import open_delimited
+from seqapps.text.reading.documents import TABLES
 from seqapps.text.reading.folders import PART_NAMES, TABLE_ENDINGS
-from seqapps.text.reading.json_lines import open_json_lines
-from seqapps.text.reading.lines import DELIMITED, JSON_LINES, PARQUET, decoded_lines, ending_of
+from seqapps.text.reading.lines import decoded_lines, ending_of
 from seqapps.text.reading.rows import Row, Source
-from seqapps.text.reading.tables import open_frame, open_parquet
+from seqapps.text.reading.tables import open_frame
 
-TABLES = {
-    **dict.fromkeys(DELIMITED, open_delimited),
-    **dict.fromkeys(JSON_LINES, open_json_lines),
-    **dict.fromkeys(PARQUET, open_parquet),
-}
 LINES = ".txt"  # source, tab, target and perhaps more, without a header: as Anki's decks are distributed
 ENDINGS = (*TABLE_ENDINGS, LINES)
 NO_COLUMN = ""  # of data that have none

@@ -9,9 +9,8 @@ import keras
 from seqapps import export, run_folder
 from seqapps.tasks.translation import serving
 from seqapps.tasks.translation.config import Config
+from seqapps.tasks.translation.pipeline.fitting import TASK
 from seqapps.tasks.translation.preprocessing import Preprocessing
-
-TASK = "translation"
 
 
 def export_together(runs: Sequence[str | Path], folder: str | Path, version: int | None = None) -> Path:
