@@ -141,3 +141,10 @@ def test_fingerprints_depend_on_pairs_and_their_order():
     assert both[0] == both[2]
     assert both[0]["train"] != both[1]["train"]
     assert len(np.unique([*both[0].values()])) == 3
+
+
+def test_languages_are_endings_of_files_and_a_data_frame_has_none():
+    with refusal(
+        "`source_language` must be left out for a DataFrame. Received: source_language='de'. It has columns instead."
+    ):
+        data.load(frame(PAIRS), Config(source_language="de", target_language="en"))

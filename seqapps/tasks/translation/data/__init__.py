@@ -35,6 +35,8 @@ def load(data: Data, config: Config) -> Splits:
         ValueError: If a file cannot be read, with file and line, or a part would have no pair.
     """
     languages = _languages(config)
+    if languages is not None and isinstance(data, pd.DataFrame):
+        checks.fail("source_language", "left out for a DataFrame", languages.source, "It has columns instead.")
     given = config.with_own_files(pair_parts(data, languages))
     if languages is not None:
         given = {split: parallel(each, languages) if isinstance(each, Path) else each for split, each in given.items()}
