@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -176,4 +177,40 @@ def curves(history: Sequence[Mapping[str, float]], best_epoch: int) -> Figure:
     axes.set_ylabel("loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
+    return figure
+
+
+def confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Counts of items by true class (rows) and answer (columns), on the colour of their share of the row."""
+    size = 2.2 + 0.55 * len(classes)
+    figure = Figure(figsize=(size + 0.6, size), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*counts.shape):
+        color = "white" if shares[row, column] > 0.55 else "#1d2733"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=9)
+    axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=8)
+    axes.set_yticks(range(len(classes)), classes, fontsize=8)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("truth")
+    return figure
+
+
+def calibration(bins: Iterable[tuple[float, float, float]]) -> Figure:
+    """Certainty of answers against the share of them that is right, with what a calibrated model would show.
+
+    Args:
+        bins: For each its share of the answers, their mean certainty, and the share of them that is right.
+    """
+    share, certainty, true = zip(*bins, strict=True)
+    figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#999999", linestyle=":", label="as sure as right")
+    axes.scatter(certainty, true, s=[12 + 400 * each for each in share], color=COLORS[0], label="answers")
+    axes.set_xlabel("certainty of the answer")
+    axes.set_ylabel("share that is right")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.05)
+    axes.legend(frameon=False, loc="upper left", fontsize=8)
     return figure

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "seqapps"
 ROWS = {
     "checks": 0,
     **dict.fromkeys(("recurrent", "config", "run_folder"), 1),
-    **dict.fromkeys(("text", "series", "audio", "decoding", "training", "export"), 2),
+    **dict.fromkeys(("text", "series", "audio", "classification", "decoding", "training", "export"), 2),
     "report": 3,
     "tasks": 4,
     **dict.fromkeys(("compare", "served_run"), 5),

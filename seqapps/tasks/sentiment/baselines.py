@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from seqapps import run_folder
-from seqapps.tasks.sentiment import temperature
+from seqapps.classification import temperature
 from seqapps.tasks.sentiment.data import Splits
 
 MAJORITY, TFIDF, NAIVE_BAYES = "commonest class", "TF-IDF, logistic regression", "NB-weighted logistic regression"

@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy import sparse
 
 from seqapps import run_folder
-from seqapps.tasks.sentiment import temperature
+from seqapps.classification import temperature
 from seqapps.tasks.sentiment.baselines import naive_bayes_outputs
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.text.batches import Encoded

@@ -8,18 +8,17 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from seqapps import report
-from seqapps.tasks.sentiment import temperature
+from seqapps.classification import temperature
+from seqapps.classification.scores import answered, losses
+from seqapps.classification.temperature import indicators
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.evaluation import LOWER_IS_BETTER, METRICS, MODEL, Evaluation
-from seqapps.tasks.sentiment.evaluation.scores import answered, losses
 from seqapps.tasks.sentiment.explain import Explanation, explain
 from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
-from seqapps.tasks.sentiment.temperature import indicators
 
 SKIP_TOLD = ", and what the linear skip says of a token and its pairs"
 SHOWN = 8  # texts of a kind
@@ -89,7 +88,7 @@ def _class_section(evaluation: Evaluation, splits: Splits) -> report.Section:
     if len(splits.classes) > MOST_CLASSES:
         return _confusion_table(section, counts, splits.classes)
     section.paragraph("Texts by their true class and the model's answer; the colour is the share of the class.", "note")
-    return section.figure(_confusion_figure(counts, splits.classes), "Texts by true class and answer")
+    return section.figure(report.confusion(counts, splits.classes), "Texts by true class and answer")
 
 
 def _label_table(section: report.Section, evaluation: Evaluation, classes: Sequence[str]) -> report.Section:
@@ -116,36 +115,11 @@ def _confusion_table(section: report.Section, counts: np.ndarray, classes: Seque
     return section.table(["truth", "answer", "texts"], rows)
 
 
-def _confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
-    size = 2.2 + 0.55 * len(classes)
-    figure = Figure(figsize=(size + 0.6, size), layout="constrained")
-    axes = figure.subplots()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(*counts.shape):
-        color = "white" if shares[row, column] > 0.55 else "#1d2733"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=9)
-    axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=8)
-    axes.set_yticks(range(len(classes)), classes, fontsize=8)
-    axes.set_xlabel("answer")
-    axes.set_ylabel("truth")
-    return figure
-
-
 def _calibration_section(evaluation: Evaluation) -> report.Section:
     metrics = evaluation.metrics
     multi_label = evaluation.targets.ndim == 2
     sure = temperature.certainties(evaluation.probabilities[MODEL], evaluation.targets, multi_label)
-    share, certainty, true = zip(*temperature.bins(*sure), strict=True)
-    figure = Figure(figsize=(4.6, 3.6), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="#999999", linestyle=":", label="as sure as right")
-    axes.scatter(certainty, true, s=[12 + 400 * each for each in share], color=report.COLORS[0], label="answers")
-    axes.set_xlabel("certainty of the answer")
-    axes.set_ylabel("share that is right")
-    axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, 1.05)
-    axes.legend(frameon=False, loc="upper left", fontsize=8)
+    figure = report.calibration(temperature.bins(*sure))
     section = report.Section("Calibration").figure(figure, "Certainty of answers against the share that is right")
     before, after = metrics["calibration_error_before"], metrics["methods"][MODEL]["calibration_error"]
     return section.paragraph(

@@ -13,7 +13,8 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from seqapps.tasks.sentiment import baselines, data, temperature
+from seqapps.classification import temperature
+from seqapps.tasks.sentiment import baselines, data
 from seqapps.tasks.sentiment.baselines import CHARACTERS, FULL, MAJORITY, NAIVE_BAYES, STRENGTHS, TFIDF, Baselines
 from seqapps.tasks.sentiment.config import Config
 

@@ -6,7 +6,8 @@ import pytest
 from scipy.special import softmax
 from test_sentiment_evaluation import CLASSES, TEXTS
 
-from seqapps.tasks.sentiment import evaluation, temperature
+from seqapps.classification import temperature
+from seqapps.tasks.sentiment import evaluation
 from seqapps.text.batches import Encoded
 
 # --- the temperature of a model ---

@@ -9,10 +9,11 @@ from scipy import stats
 from scipy.special import softmax
 from sklearn import metrics as sklearn_metrics
 
-from seqapps.tasks.sentiment import data, evaluation, temperature
+from seqapps.classification import temperature
+from seqapps.classification.scores import TINY, by_class, chance, confusion, interval, losses, scores
+from seqapps.tasks.sentiment import data, evaluation
 from seqapps.tasks.sentiment.baselines import MAJORITY, Baselines
 from seqapps.tasks.sentiment.config import Config
-from seqapps.tasks.sentiment.evaluation.scores import TINY, by_class, chance, confusion, interval, losses, scores
 
 TEXTS, CLASSES = 53, 3
 NAMES = ("bad", "fine", "good")

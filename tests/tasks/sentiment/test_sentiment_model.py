@@ -8,8 +8,9 @@ import pytest
 from keras import ops
 
 from seqapps.config import CELL_NAMES
+from seqapps.recurrent.pooling import Pooling
 from seqapps.tasks.sentiment.config import POOLINGS, Config
-from seqapps.tasks.sentiment.model import Pooling, build_model, logits_of, loss_of
+from seqapps.tasks.sentiment.model import build_model, logits_of, loss_of
 
 BATCH, TIME, LONGER, FEATURES, SIZE, UNITS, VOCABULARY, CLASSES = 3, 5, 7, 2, 5, 7, 13, 3
 TEXTS = [[4, 5, 6, 7, 8], [9, 1], [12]]  # token ids; 1 is unknown

@@ -12,8 +12,8 @@ from test_sentiment_serving import CLASSES, NASTY, SEPARATOR, TEXTS, assert_same
 
 import seqapps
 from seqapps import export, run_folder
+from seqapps.classification.scores import answered
 from seqapps.tasks.sentiment import Config, baselines, data, preprocessing, serving, train
-from seqapps.tasks.sentiment.evaluation.scores import answered
 
 ASKED = ["cold food", "warm", "cold", "zzz", "", "food food food", "cold warm food"]
 MOST = 30  # texts that the tokenizer and the baselines see

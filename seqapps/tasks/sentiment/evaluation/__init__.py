@@ -7,10 +7,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seqapps.tasks.sentiment import temperature
-from seqapps.tasks.sentiment.baselines import Baselines
-from seqapps.tasks.sentiment.data import Splits
-from seqapps.tasks.sentiment.evaluation.scores import (
+from seqapps.classification import temperature
+from seqapps.classification.scores import (
     LOWER_IS_BETTER,
     METRICS,
     MODEL,
@@ -24,7 +22,9 @@ from seqapps.tasks.sentiment.evaluation.scores import (
     scores,
     verdict,
 )
-from seqapps.tasks.sentiment.temperature import indicators
+from seqapps.classification.temperature import indicators
+from seqapps.tasks.sentiment.baselines import Baselines
+from seqapps.tasks.sentiment.data import Splits
 from seqapps.text import batches
 
 __all__ = ["LOWER_IS_BETTER", "METRICS", "MODEL", "Evaluation", "calibrate", "evaluate", "prediction_table", "verdict"]

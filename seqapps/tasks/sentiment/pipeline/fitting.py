@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqapps import checks, export, run_folder, training
+from seqapps.classification.temperature import indicators
 from seqapps.tasks.sentiment import baselines as simple_methods
 from seqapps.tasks.sentiment import data as data_module
 from seqapps.tasks.sentiment import evaluation, linear, preprocessing, serving
@@ -18,7 +19,6 @@ from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.model import EMBEDDING_SIZE, build_model, loss_of
 from seqapps.tasks.sentiment.pipeline import pretraining
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
-from seqapps.tasks.sentiment.temperature import indicators
 from seqapps.text import batches, embeddings, encoders
 from seqapps.text.batches import Encoded
 from seqapps.text.kinds import SPECIAL_TOKENS

@@ -4,8 +4,8 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from seqapps.tasks.sentiment import temperature
-from seqapps.tasks.sentiment.temperature import indicators
+from seqapps.classification import temperature
+from seqapps.classification.temperature import indicators
 
 MODEL = "model"
 METRICS = {

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from seqapps.tasks.sentiment import temperature
+from seqapps.classification import temperature
 
 TEXTS, CLASSES = 20_011, 3
 
