@@ -25,7 +25,7 @@ def read(path: str | Path, sample_rate: int, max_seconds: float) -> np.ndarray:
 
     Integers are divided by the power of two that makes the lowest one -1; the middle of 8-bit WAV is 128. Floats are
     taken as they are, unless one of them is beyond ±1, as also happens in OGG: then all of them are divided by the
-    largest magnitude. A WAV file that was cut off is read as far as it goes; other damage is an error. The rate is
+    largest magnitude. WAV and OGG that were cut off are read as far as they go; other damage is an error. The rate is
     changed with the high-quality recipe of soxr, which keeps what lies below 91 % of half the lower rate; `n` samples
     become `n * sample_rate / rate_of(path)`, rounded.
 

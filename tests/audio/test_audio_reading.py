@@ -200,6 +200,18 @@ def test_a_wav_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path, missing
     np.testing.assert_allclose(reading.read(path, RATE, LONG), whole.mean(axis=1) / 32768, atol=1e-7)
 
 
+def test_an_ogg_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
+    path = written(tmp_path / "a.ogg", noise(20 * RATE))
+    whole, content = reading.read(path, RATE, LONG), path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    part = reading.read(path, RATE, LONG)
+    assert 5 * RATE < len(part) < 15 * RATE
+    # Vorbis comes out louder than it went in, so either is divided by its own peak.
+    np.testing.assert_allclose(
+        part / np.abs(part).max(), whole[: len(part)] / np.abs(whole[: len(part)]).max(), atol=1e-6
+    )
+
+
 @pytest.mark.parametrize("promised", [2**32 - 1, 2**31 - 1, 4096])
 def test_a_wav_file_that_promises_more_than_it_holds_is_read_to_its_end(tmp_path, promised):
     path = tmp_path / "a.wav"
@@ -243,7 +255,7 @@ def test_all_longer_recordings_have_the_same_length_whatever_their_rate(tmp_path
 
 
 @pytest.mark.parametrize(("rate", "sample_rate"), [(44100, 16000), (48000, 16000), (8000, 16000), (11025, 8000)])
-@pytest.mark.parametrize("frequency", [100, 1000, 3500])
+@pytest.mark.parametrize("frequency", [100, 1000, 3640])
 def test_a_sine_keeps_its_frequency_and_amplitude_at_another_rate(tmp_path, rate, sample_rate, frequency):
     path = written(tmp_path / "a.wav", sine(frequency, rate), rate, subtype="FLOAT")
     samples = reading.read(path, sample_rate, LONG)
