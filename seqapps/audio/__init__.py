@@ -1,0 +1,1 @@
+"""Reading recordings, and the waveforms of many of them on disk."""
