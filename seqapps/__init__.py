@@ -4,8 +4,8 @@ The public names are imported on first use, so that `seqapps --help` never waits
 
 - `seqapps.RecurrentStack`: one Keras layer for SimpleRNN, LSTM and GRU, one or two directions, any depth.
 - `seqapps.load(run)`: a trained run that predicts and evaluates through its own SavedModel.
-- `seqapps.forecasting`, `seqapps.sentiment`, `seqapps.generation`, `seqapps.translation`: `Config` and `train` of a
-  task.
+- `seqapps.forecasting`, `seqapps.sentiment`, `seqapps.generation`, `seqapps.translation`, `seqapps.speech`: `Config`
+  and `train` of a task.
 """
 
 from importlib import import_module
@@ -20,8 +20,9 @@ _PUBLIC = {
     "sentiment": ("seqapps.tasks.sentiment", None),
     "generation": ("seqapps.tasks.generation", None),
     "translation": ("seqapps.tasks.translation", None),
+    "speech": ("seqapps.tasks.speech", None),
 }
-__all__ = ["RecurrentStack", "__version__", "forecasting", "generation", "load", "sentiment", "translation"]
+__all__ = ["RecurrentStack", "__version__", "forecasting", "generation", "load", "sentiment", "speech", "translation"]
 
 
 def __getattr__(name: str) -> Any:

@@ -77,6 +77,17 @@ def rate_of(path: str | Path) -> int:
         return sound.samplerate
 
 
+def seconds_of(path: str | Path) -> float:
+    """How long a recording is, from its header: nothing is decoded.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no recording.
+    """
+    with _opened(path) as sound:
+        return sound.frames / sound.samplerate
+
+
 def check_heard(samples: np.ndarray, name: str) -> None:
     """Refuse samples in which nothing can be heard.
 

@@ -1,0 +1,97 @@
+"""Options of models that listen. Imports no TensorFlow."""
+
+from dataclasses import dataclass
+
+from seqapps import checks
+from seqapps.config import TaskConfig, option
+
+MODES = ("classify", "transcribe")
+POOLINGS = ("last", "mean", "max", "mean_max")
+TOKENIZERS = ("character", "word", "whitespace")
+SPLIT_RULES = ("speaker", "random")
+WIDEST_BEAM = 64
+LONGEST_SECONDS = 120.0  # that a model reads, whatever is asked of it
+DATA_HELP = (
+    "folder with a sub-folder of recordings per word, table of files with labels or transcripts (CSV, TSV, JSON lines, "
+    "Parquet), or a folder of train, validation and test"
+)
+
+
+@dataclass(frozen=True)
+class Config(TaskConfig):
+    """Options of a model that listens; `None` means that the data decide."""
+
+    units: int | tuple[int, ...] = option(128, "width of every layer, or one width per layer: 128,64", minimum=1)
+    mode: str = option("classify", "one word per recording, or all that is said", choices=MODES)
+    file_column: str | None = option(None, "column of files; by default file, path, filename, audio, …")
+    label_column: str | None = option(None, "classify: column of words; by default label, word, class, …")
+    transcript_column: str | None = option(
+        None, "transcribe: column of what is said; by default transcript, text, sentence, …"
+    )
+    speaker_column: str | None = option(None, "column of speakers; by default speaker, speaker_id, voice, …")
+    split_column: str | None = option(
+        None, "column of train, validation and test; by default split, if there is one and no other rule is given"
+    )
+    split_by: str | None = option(
+        None, "what stays together when parts are cut; by default speaker, where at least three are known",
+        choices=SPLIT_RULES,
+    )  # fmt: skip
+    holdout_speaker: str | None = option(None, "speaker whose recordings are the test part")
+    sample_rate: int | None = option(
+        None, "samples per second that the model reads; by default as the training recordings have, 16000 at most",
+        minimum=1000,
+    )  # fmt: skip
+    frame_milliseconds: float = option(25.0, "length of the window of a spectrum", above=0)
+    step_milliseconds: float = option(10.0, "time from one spectrum to the next", above=0)
+    mel_bins: int = option(40, "bands of the spectrum, equally wide on the mel scale", minimum=2)
+    stack_frames: int = option(1, "neighbouring spectra that make one step of the network", minimum=1)
+    max_seconds: float = option(20.0, "seconds that are read of a recording, from its start", above=0)
+    augment: bool = option(True, "change speed, pitch, loudness, place and noise of recordings while training")
+    pooling: str = option("mean_max", "classify: how the outputs of all steps become one vector", choices=POOLINGS)
+    tokenizer: str = option("character", "transcribe: what a token is", choices=TOKENIZERS)
+    vocabulary_size: int = option(1000, "transcribe: tokens that the model knows, at most", minimum=5)
+    lowercase: bool = option(True, "transcribe: write small letters only")
+    beam_width: int = option(
+        1, "transcribe: texts that are followed side by side; 1 takes the likeliest path", minimum=1
+    )
+    streaming: bool = option(False, "insist on the signature `stream`, which reads a recording piece by piece")
+    average_weights: float = option(
+        0.0, "decay per step of the moving average of weights that is evaluated and kept; 0 for none", fraction=True
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        only = {
+            "classify": ("label_column", "pooling"),
+            "transcribe": ("transcript_column", "tokenizer", "vocabulary_size", "lowercase", "beam_width"),
+        }
+        for mode, names in only.items():
+            for name in names:
+                default = type(self).__dataclass_fields__[name].default
+                if mode != self.mode and getattr(self, name) != default:
+                    checks.fail(name, f"left out with mode={self.mode!r}", getattr(self, name))
+        if self.holdout_speaker is not None:
+            self._check_holdout()
+        if self.split_column is not None:
+            self.check_default_fractions(("validation_fraction", "test_fraction"), "split_column")
+            if self.split_by is not None:
+                checks.fail("split_by", "left out with `split_column`", self.split_by)
+        if self.step_milliseconds > self.frame_milliseconds:
+            advice = "Sound between two windows would be lost."
+            checks.fail("step_milliseconds", "at most frame_milliseconds", self.step_milliseconds, advice)
+        for name, most in (("max_seconds", LONGEST_SECONDS), ("beam_width", WIDEST_BEAM)):
+            if getattr(self, name) > most:
+                checks.fail(name, f"at most {most:g}", getattr(self, name))
+        if self.streaming and self.bidirectional:
+            advice = "The second direction begins at the end, which a stream does not know."
+            checks.fail("streaming", "False with bidirectional=True", True, advice)
+        if self.streaming and self.beam_width > 1:
+            advice = "A beam takes back what it has written; a stream cannot."
+            checks.fail("streaming", "False with a beam_width above 1", True, advice)
+
+    def _check_holdout(self) -> None:
+        """Refuse rules that a speaker who is held out leaves without effect."""
+        for name in ("test_data", "split_column"):
+            if getattr(self, name) is not None:
+                checks.fail(name, "left out with `holdout_speaker`", getattr(self, name))
+        self.check_default_fractions(("test_fraction",), "holdout_speaker")
