@@ -5,6 +5,7 @@ FORECAST := runs/demo-forecasting
 SENTIMENT := runs/demo-sentiment
 GENERATION := runs/demo-generation
 TRANSLATION := runs/demo-translation
+SPEECH := runs/demo-speech
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-all test test-slow lint lock wheel clean
@@ -39,6 +40,10 @@ demo: $(READY)  ## train, evaluate, export, verify and ask a model of every task
 	@echo; echo "Two new sentences, from the SavedModel:"
 	@printf 'Where is the red book?\nMy sister does not want to eat.\n' | \
 	  $(BIN)/python apps/translation.py predict $(TRANSLATION) -
+	$(BIN)/python apps/speech.py train data/speech/digits.csv $(SPEECH) --config data/speech/demo.toml --overwrite
+	@echo; echo "Two recordings of a new voice, from the SavedModel:"
+	@$(BIN)/python apps/speech.py predict $(SPEECH) data/speech/digits/en-us-f4-mid-three-1.flac \
+	  data/speech/digits/en-us-f4-mid-nine-1.flac | cut -d, -f1-3
 
 demo-all: demo  ## every task on its demo data
 
