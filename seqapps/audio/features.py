@@ -12,6 +12,8 @@ from seqapps import checks
 
 LOWEST_HZ = 20.0  # below which there is no speech
 QUIETEST = 1e-8  # power that the logarithm begins at: below the noise of 16-bit recordings
+LEVELS = ("whole", "past", "none")
+RANGE = 12.0  # nats below the level (52 decibels) at which everything is as quiet
 OVERSAMPLING = 2  # of the spectrum, so that the narrow bands of low notes have a frequency of their own
 
 
@@ -91,12 +93,15 @@ def _transform_length(frames: Frames) -> int:
 class LogMel(keras.layers.Layer):
     """Waveforms → normalised log-mel spectra: what a network reads of sound.
 
-    Every window is weighed (Hann) and transformed (FFT); the power in every mel band becomes its logarithm, from which
-    the mean of the training recordings is taken, in units of their standard deviation. Nothing after a row's own length
-    reaches its real steps. A row that fills no step has one, whose end is zeros.
+    Every window is weighed (Hann) and transformed (FFT); the power in every mel band becomes its logarithm. From it the
+    level of the recording is taken, so that neither loudness nor the noise far below the voice tells anything; then the
+    mean of the training recordings, in units of their standard deviation. Nothing after a row's own length reaches its
+    real steps. A row that fills no step has one, whose end is zeros.
 
     Args:
         frames: How waveforms are cut; as a dictionary where a layer is loaded.
+        level: What the level is: that of the loudest window of the `"whole"` recording, of the loudest one so far
+            (`"past"`), which a stream knows too, or `"none"`.
         **kwargs: As for every Keras layer.
 
     Call arguments:
@@ -114,36 +119,75 @@ class LogMel(keras.layers.Layer):
     (TensorShape([2, 3, 40]), [3, 1])
     """
 
-    def __init__(self, frames: Frames | dict[str, int], **kwargs: Any) -> None:
+    def __init__(self, frames: Frames | dict[str, int], level: str = "whole", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        checks.check_choice("level", level, LEVELS)
         self.frames = frames if isinstance(frames, Frames) else Frames(**frames)
+        self.level = level
         bins = (self.frames.mel_bins,)
         self.mean = self.add_weight(shape=bins, initializer="zeros", trainable=False, name="mean")
         self.deviation = self.add_weight(shape=bins, initializer="ones", trainable=False, name="deviation")
+        lowest = keras.initializers.Constant(float(np.log(QUIETEST)))
+        self.lowest = self.add_weight(shape=(), initializer=lowest, trainable=False, name="lowest")
 
-    def normalize(self, mean: Sequence[float], deviation: Sequence[float]) -> Self:
-        """Take what was measured on the training recordings: `(mel_bins,)` each."""
+    def normalize(self, mean: Sequence[float], deviation: Sequence[float], lowest: float) -> Self:
+        """Take what was measured on the training recordings.
+
+        Args:
+            mean: `(mel_bins,)`.
+            deviation: `(mel_bins,)`.
+            lowest: Level below which a recording counts as silence, whose noise is not made loud.
+        """
         self.mean.assign(np.asarray(mean, "float32"))
         self.deviation.assign(np.asarray(deviation, "float32"))
+        self.lowest.assign(lowest)
         return self
 
     def call(self, waveforms, lengths):
+        mel, steps = self.powers(waveforms, lengths)
+        real = tf.range(tf.shape(mel)[1])[None] < (steps * self.frames.stacked)[:, None]
+        spectra, _ = self.scaled(mel, real, tf.zeros_like(steps, tf.float32))
+        return spectra, steps
+
+    def powers(self, waveforms, lengths):
+        """Logarithms of the power in every band `(batch, windows, mel_bins)`, and real steps `(batch,)`, at least 1."""
         frames, shape = self.frames, tf.shape(waveforms)
         lengths = tf.cast(lengths, tf.int32)
         heard = tf.where(tf.math.is_finite(waveforms), tf.clip_by_value(waveforms, -1.0, 1.0), 0.0)
         heard = tf.where(tf.range(shape[1]) < lengths[:, None], heard, 0.0)  # what a short row's only step ends with
-        steps = tf.maximum(_count(frames, lengths), 1)
-        most = tf.reduce_max(steps, axis=0) if waveforms.shape[0] != 0 else 1
-        most = tf.maximum(most, 1)  # of a batch without rows the maximum is the lowest integer
+        steps = tf.maximum(filled_steps(frames, lengths), 1)
+        most = tf.maximum(tf.reduce_max(steps), 1)  # of a batch without rows the maximum is the lowest integer
         filled = (most - 1) * frames.hop + frames.span
         heard = tf.pad(heard, [[0, 0], [0, tf.maximum(filled - shape[1], 0)]])[:, :filled]
-        cut = tf.signal.frame(heard, frames.length, frames.step)  # (batch, steps * stacked, length)
+        cut = tf.signal.frame(heard, frames.length, frames.step)  # (batch, windows, length)
         window = tf.signal.hann_window(frames.length)
         spectra = tf.signal.rfft(cut * window, [_transform_length(frames)])
         power = tf.square(tf.abs(spectra)) / tf.reduce_sum(tf.square(window))
-        mel = tf.math.log(tf.matmul(power, mel_weights(frames)) + QUIETEST)
+        return tf.math.log(tf.matmul(power, mel_weights(frames)) + QUIETEST), steps
+
+    def levels(self, mel):
+        """How loud every window is: the logarithm of its power in all bands, `(batch, windows)`."""
+        return tf.reduce_logsumexp(mel, axis=2)
+
+    def scaled(self, mel, real, above):
+        """What a network reads, and how loud it has become.
+
+        Args:
+            mel: `(batch, windows, mel_bins)` from `powers`.
+            real: `(batch, windows)`, whether a window counts.
+            above: `(batch,)`: how far the loudest window before these was above `lowest`; 0 at the start.
+
+        Returns:
+            `(batch, steps, stacked * mel_bins)` and `(batch,)` as `above`, these windows included.
+        """
+        higher = tf.where(real, tf.maximum(self.levels(mel) - self.lowest, 0.0), 0.0)
+        loudest = tf.maximum(above, tf.reduce_max(higher, axis=1))
+        if self.level != "none":
+            level = loudest[:, None] if self.level == "whole" else tf.maximum(above[:, None], running_maximum(higher))
+            mel = tf.maximum(mel - self.lowest - level[:, :, None], -RANGE)
         scaled = (mel - self.mean) / self.deviation
-        return tf.reshape(scaled, [shape[0], most, frames.stacked * frames.mel_bins]), steps
+        width = self.frames.stacked * self.frames.mel_bins
+        return tf.reshape(scaled, [tf.shape(mel)[0], -1, width]), loudest
 
     def compute_output_shape(self, waveforms_shape, lengths_shape):
         return (waveforms_shape[0], None, self.frames.stacked * self.frames.mel_bins), (waveforms_shape[0],)
@@ -153,9 +197,27 @@ class LogMel(keras.layers.Layer):
         return keras.KerasTensor(spectra, "float32"), keras.KerasTensor(steps, "int32")
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"frames": asdict(self.frames)}
+        return super().get_config() | {"frames": asdict(self.frames), "level": self.level}
 
 
-def _count(frames: Frames, lengths: tf.Tensor) -> tf.Tensor:
+def filled_steps(frames: Frames, lengths: tf.Tensor) -> tf.Tensor:
     """`Frames.count` of a tensor of int32."""
     return tf.where(lengths >= frames.span, (lengths - frames.span + frames.hop) // frames.hop, 0)
+
+
+def running_maximum(values: tf.Tensor) -> tf.Tensor:
+    """The highest of all values so far: `(batch, time)` → the same, with as many passes as the time has binary digits.
+
+    Example:
+
+    >>> running_maximum(tf.constant([[0.0, 2.0, 1.0, 5.0, 3.0]])).numpy().tolist()
+    [[0.0, 2.0, 2.0, 5.0, 5.0]]
+    """
+    time = tf.shape(values)[1]
+
+    def widened(highest: tf.Tensor, reach: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        earlier = tf.concat([tf.repeat(highest[:, :1], reach, axis=1), highest[:, :-reach]], axis=1)
+        return tf.maximum(highest, earlier), 2 * reach
+
+    shapes = [tf.TensorShape([values.shape[0], None]), tf.TensorShape([])]
+    return tf.while_loop(lambda _, reach: reach < time, widened, (values, tf.constant(1)), shapes)[0]

@@ -8,6 +8,7 @@ from seqapps.config import TaskConfig, option
 MODES = ("classify", "transcribe")
 POOLINGS = ("last", "mean", "max", "mean_max")
 TOKENIZERS = ("character", "word", "whitespace")
+LEVELS = ("whole", "past", "none")
 SPLIT_RULES = ("speaker", "random")
 WIDEST_BEAM = 64
 LONGEST_SECONDS = 120.0  # that a model reads, whatever is asked of it
@@ -45,6 +46,12 @@ class Config(TaskConfig):
     step_milliseconds: float = option(10.0, "time from one spectrum to the next", above=0)
     mel_bins: int = option(40, "bands of the spectrum, equally wide on the mel scale", minimum=2)
     stack_frames: int = option(1, "neighbouring spectra that make one step of the network", minimum=1)
+    level: str | None = option(
+        None,
+        "loudest moment that recordings are measured by: of the whole recording, of what was heard so far (past), or "
+        "none; by default whole in two directions, past in one",
+        choices=LEVELS,
+    )
     max_seconds: float = option(20.0, "seconds that are read of a recording, from its start", above=0)
     augment: bool = option(True, "change speed, pitch, loudness, place and noise of recordings while training")
     pooling: str = option("mean_max", "classify: how the outputs of all steps become one vector", choices=POOLINGS)
@@ -82,12 +89,20 @@ class Config(TaskConfig):
         for name, most in (("max_seconds", LONGEST_SECONDS), ("beam_width", WIDEST_BEAM)):
             if getattr(self, name) > most:
                 checks.fail(name, f"at most {most:g}", getattr(self, name))
+        if self.level == "whole" and not self.bidirectional:
+            advice = "The loudest moment of the whole recording is not known to a stream."
+            checks.fail("level", "'past' or 'none' in one direction", self.level, advice)
         if self.streaming and self.bidirectional:
             advice = "The second direction begins at the end, which a stream does not know."
             checks.fail("streaming", "False with bidirectional=True", True, advice)
         if self.streaming and self.beam_width > 1:
             advice = "A beam takes back what it has written; a stream cannot."
             checks.fail("streaming", "False with a beam_width above 1", True, advice)
+
+    @property
+    def measured_level(self) -> str:
+        """What recordings are measured by."""
+        return self.level or ("whole" if self.bidirectional else "past")
 
     def _check_holdout(self) -> None:
         """Refuse rules that a speaker who is held out leaves without effect."""

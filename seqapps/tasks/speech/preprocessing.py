@@ -14,6 +14,7 @@ from seqapps.text import batches, tokenizers
 
 MOST_RECORDINGS = 20_000  # that spectra are measured on
 ROWS_AT_ONCE = 32
+QUIETEST_SHARE, MARGIN = 0.01, 3.0  # of the recordings; nats (13 decibels)
 FLATTEST = 1e-3  # deviation of a band in which nothing changes
 
 
@@ -25,6 +26,8 @@ class Preprocessing:
         frames: How waveforms are cut.
         mean: `(mel_bins,)` of the logarithms of the training part.
         deviation: `(mel_bins,)` of the same.
+        level: What recordings are measured by, as `LogMel` takes it.
+        lowest: Level below which a recording counts as silence.
         classes: Words in the order of the model's outputs; empty where transcripts are written.
         tokenizer: Of transcripts; `None` where words are told apart.
         max_seconds: That are read of a recording.
@@ -33,6 +36,8 @@ class Preprocessing:
     frames: Frames
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    level: str
+    lowest: float
     classes: tuple[str, ...]
     tokenizer: tokenizers.Tokenizer | None
     max_seconds: float
@@ -54,7 +59,8 @@ class Preprocessing:
 
     def spectra(self) -> LogMel:
         """The layer that reads waveforms."""
-        return LogMel(self.frames, name="spectra").normalize(self.mean, self.deviation)
+        layer = LogMel(self.frames, self.level, name="spectra")
+        return layer.normalize(self.mean, self.deviation, self.lowest)
 
     def to_dict(self) -> dict[str, Any]:
         """The state, as `preprocessing.json` holds it."""
@@ -62,6 +68,8 @@ class Preprocessing:
             "frames": asdict(self.frames),
             "mean": list(self.mean),
             "deviation": list(self.deviation),
+            "level": self.level,
+            "lowest": self.lowest,
             "classes": list(self.classes),
             "tokenizer": self.tokenizer.to_dict() if self.tokenizer is not None else None,
             "max_seconds": self.max_seconds,
@@ -74,6 +82,8 @@ class Preprocessing:
             Frames(**state["frames"]),
             tuple(state["mean"]),
             tuple(state["deviation"]),
+            state["level"],
+            state["lowest"],
             tuple(state["classes"]),
             tokenizers.from_dict(state["tokenizer"]) if state["tokenizer"] is not None else None,
             state["max_seconds"],
@@ -112,20 +122,32 @@ def fit(
         sample_rate: Of the sounds, in Hz.
         config: The options.
     """
-    frames = frames_of(config, sample_rate)
-    layer, count = LogMel(frames), 0
-    total, squares = np.zeros(frames.mel_bins), np.zeros(frames.mel_bins)
-    rows = batches.spread(len(sounds), MOST_RECORDINGS)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        spectra, steps = layer(*sounds.padded(rows[start : start + ROWS_AT_ONCE]))
+    layer = LogMel(frames_of(config, sample_rate), config.measured_level)
+    some = batches.spread(len(sounds), MOST_RECORDINGS)
+    rows = [some[start : start + ROWS_AT_ONCE] for start in range(0, len(some), ROWS_AT_ONCE)]
+    lowest = _lowest(layer, sounds, rows)
+    bins, count = layer.frames.mel_bins, 0
+    layer.normalize([0.0] * bins, [1.0] * bins, lowest)
+    total, squares = np.zeros(bins), np.zeros(bins)
+    for chosen in rows:
+        spectra, steps = layer(*sounds.padded(chosen))
         real = np.arange(spectra.shape[1]) < steps.numpy()[:, None]
-        told = spectra.numpy()[real].reshape(-1, frames.mel_bins).astype("float64")
+        told = spectra.numpy()[real].reshape(-1, bins).astype("float64")
         total, squares, count = total + told.sum(axis=0), squares + np.square(told).sum(axis=0), count + len(told)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - np.square(mean), FLATTEST**2))
     tokenizer = None
     if config.mode == "transcribe":
         tokenizer = tokenizers.fit(config.tokenizer, answers, config.vocabulary_size, config.lowercase)
-    return Preprocessing(
-        frames, tuple(mean.tolist()), tuple(deviation.tolist()), classes, tokenizer, config.max_seconds
-    )
+    scale = (tuple(mean.tolist()), tuple(deviation.tolist()), config.measured_level, lowest)
+    return Preprocessing(layer.frames, *scale, classes, tokenizer, config.max_seconds)
+
+
+def _lowest(layer: LogMel, sounds: Sounds, rows: list[np.ndarray]) -> float:
+    """The loudest window of the quietest recordings, and some decibels less."""
+    loudest = []
+    for chosen in rows:
+        mel, steps = layer.powers(*sounds.padded(chosen))
+        real = np.arange(mel.shape[1]) < (steps.numpy() * layer.frames.stacked)[:, None]
+        loudest.append(np.where(real, layer.levels(mel).numpy(), -np.inf).max(axis=1))
+    return float(np.quantile(np.concatenate(loudest), QUIETEST_SHARE)) - MARGIN

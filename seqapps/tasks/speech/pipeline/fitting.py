@@ -1,5 +1,6 @@
 """From splits to a trained, calibrated and exported listener in a folder."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -24,7 +25,7 @@ TASK = "speech"
 INITIAL_WEIGHTS = "initial.weights.h5"
 ALIKE = "words or tokens, bands, stacked frames, cell, units, layers and directions"
 KEPT_OPTIONS = (
-    *("mode", "frame_milliseconds", "step_milliseconds", "mel_bins", "stack_frames"),
+    *("mode", "frame_milliseconds", "step_milliseconds", "mel_bins", "stack_frames", "level"),
     *("tokenizer", "vocabulary_size", "lowercase"),
 )
 
@@ -69,9 +70,7 @@ def fitted(sounds: dict[str, Sounds], splits: Splits, config: Config) -> Preproc
             f"`initialize_from` must be a run with the same words. Received: {str(run)!r} with "
             f"{checks.listing(theirs.classes)}, where the data have {checks.listing(splits.classes)}."
         )
-    return Preprocessing(
-        theirs.frames, theirs.mean, theirs.deviation, theirs.classes, theirs.tokenizer, config.max_seconds
-    )
+    return dataclasses.replace(theirs, max_seconds=config.max_seconds)
 
 
 def examples(sounds: Sounds, part: Part, prepared: Preprocessing) -> tuple[Examples, list[str]]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from seqapps.audio.features import filled_steps
 from seqapps.recurrent.stack import STATES_PER_CELL
 from seqapps.tasks.speech.config import Config
 from seqapps.tasks.speech.model import BLANK, BlankPadding, make_stack
@@ -28,6 +29,7 @@ class Memory(NamedTuple):
         last: `(batch,)`: the id of the last step.
         token: `(batch,)`: the last token that was written; `BLANK` before the first one.
         log_probability: `(batch,)`: of the path.
+        loudness: `(batch,)`: how far the loudest window was above silence.
     """
 
     samples: tf.Tensor
@@ -39,6 +41,7 @@ class Memory(NamedTuple):
     last: tf.Tensor
     token: tf.Tensor
     log_probability: tf.Tensor
+    loudness: tf.Tensor
 
 
 class Stream:
@@ -76,14 +79,16 @@ class Stream:
         """
         memory, frames = self._unpacked(state), self.prepared.frames
         samples, counts = self._joined(memory, chunk, tf.clip_by_value(length, 0, tf.shape(chunk)[1]))
-        spectra, _ = self.spectra(samples, counts)
-        new = tf.where(counts >= frames.span, (counts - frames.span + frames.hop) // frames.hop, 0)
+        mel, _ = self.spectra.powers(samples, counts)
+        new = filled_steps(frames, counts)
         first = (memory.steps + new) == 0  # no step is filled yet
         answered = new if self.prepared.transcribes else tf.where(first, 1, new)
+        windows = tf.range(tf.shape(mel)[1]) < frames.stacked * answered[:, None]
+        spectra, loudness = self.spectra.scaled(mel, windows, memory.loudness)
         real = tf.range(tf.shape(spectra)[1]) < answered[:, None]
         outputs, states = self.stack(spectra, initial_state=memory.states, mask=real)
         heard = self._word if not self.prepared.transcribes else self._text
-        told, advanced = heard(memory, outputs, real, states)
+        told, advanced = heard(memory._replace(loudness=loudness), outputs, real, states)
         used = new * frames.hop
         place = tf.range(frames.span - 1)[None] + used[:, None]
         left = tf.gather(samples, tf.minimum(place, tf.shape(samples)[1] - 1), batch_dims=1)
@@ -149,15 +154,16 @@ class Stream:
 
     def _unpacked(self, state: tf.Tensor) -> Memory:
         parts = tf.split(state, self.sizes, axis=1)
-        samples, waiting, steps, *states, total, highest, last, token, log_probability = parts
+        samples, waiting, steps, *states, total, highest, last, token, log_probability, loudness = parts
         waiting = tf.clip_by_value(_whole(waiting), 0, self.prepared.frames.span - 1)
         last, token = (tf.clip_by_value(_whole(each), 0, self.prepared.outputs - 1) for each in (last, token))
-        told = (total, highest, last, token, log_probability[:, 0])
+        told = (total, highest, last, token, log_probability[:, 0], tf.maximum(loudness[:, 0], 0.0))
         return Memory(samples, waiting, _whole(steps), states, *told)
 
     def _packed(self, memory: Memory) -> list[tf.Tensor]:
         """All but samples, their count and that of steps."""
-        single = (tf.cast(memory.last, tf.float32), tf.cast(memory.token, tf.float32), memory.log_probability)
+        ids = (tf.cast(memory.last, tf.float32), tf.cast(memory.token, tf.float32))
+        single = (*ids, memory.log_probability, memory.loudness)
         return [*memory.states, memory.total, memory.highest, *(each[:, None] for each in single)]
 
 
@@ -170,4 +176,4 @@ def sizes_of(config: Config, prepared: Preprocessing) -> list[int]:
     """Numbers of every part of a state, in their order."""
     widths = [width for width in config.widths for _ in range(STATES_PER_CELL[config.cell])]
     pooled = 0 if prepared.transcribes or config.pooling == "last" else make_stack(config).output_size
-    return [prepared.frames.span - 1, 1, 1, *widths, pooled, pooled, 1, 1, 1]
+    return [prepared.frames.span - 1, 1, 1, *widths, pooled, pooled, 1, 1, 1, 1]
