@@ -1,5 +1,6 @@
-"""Recordings as they might also have been: spoken faster, louder, later, in a noisier room; and spectra with gaps."""
+"""Recordings as they might also have been: spoken faster, louder, later, in a noisier room, by others."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ QUIETER, LOUDER = -12.0, 6.0  # decibels
 LATEST, LONGEST_CUT = 0.1, 0.03  # seconds of silence before, and of speech that is missing at the start
 NOISE = (5.0, 45.0)  # decibels that the recording is louder than the noise
 REDDEST = 1.5  # power of the frequency with which noise may fall; 0 is white
+VOICE = 0.2  # logarithm of the factor by which bands move, at most
+MICROPHONE, WAVES = 0.4, 5  # height of the waves of its curve, in standard deviations of a band, and their number
 FREQUENCY_GAPS, TIME_GAPS = 2, 2
 WIDEST_FREQUENCY_GAP, WIDEST_TIME_GAP = 0.2, 0.15  # of all bands, of the steps of a recording
 NOISE_LENGTH = 2**14  # samples of the noise that is made once
@@ -72,20 +75,22 @@ class Augmentation:
 
 
 @keras.saving.register_keras_serializable("seqapps")
-class SpectrumGaps(keras.layers.Layer):
-    """Sets some bands and some steps of normalised spectra to their mean, 0, while training.
+class SpectrumChanges(keras.layers.Layer):
+    """Spectra as of another voice and another microphone, with gaps, while training.
 
-    Source: the masks of SpecAugment (Park et al. 2019); widths are shares, because words are short.
+    All bands move up or down as in a shorter or longer vocal tract (Jaitly & Hinton 2013); a smooth curve over the
+    bands is added, as microphones and rooms do; some bands and some steps become the mean, 0 (the masks of SpecAugment,
+    Park et al. 2019; their widths are shares, because words are short).
 
     Args:
         mel_bins: Bands of a spectrum.
-        seed: Of the gaps.
+        seed: Of the changes.
         **kwargs: As for every Keras layer.
 
     Call arguments:
-        spectra: `(batch, steps, stacked * mel_bins)`.
+        spectra: `(batch, steps, stacked * mel_bins)`, normalised.
         steps: `(batch,)` real steps.
-        training: Whether there are gaps.
+        training: Whether anything changes.
 
     Returns:
         As `spectra`.
@@ -100,14 +105,31 @@ class SpectrumGaps(keras.layers.Layer):
     def call(self, spectra, steps, training=False):
         if not training:
             return spectra
-        shape, kept = tf.shape(spectra), 1.0
+        shape = tf.shape(spectra)
+        windows = tf.reshape(spectra, [shape[0], -1, self.mel_bins])  # (batch, windows, mel_bins)
+        windows = tf.matmul(windows, self._voices(shape[0])) + self._microphones(shape[0])[:, None]
         bands = tf.fill(shape[:1], float(self.mel_bins))
         for _ in range(FREQUENCY_GAPS):
-            gap = self._gap(bands, WIDEST_FREQUENCY_GAP, self.mel_bins)  # (batch, mel_bins)
-            kept *= tf.tile(gap, [1, shape[2] // self.mel_bins])[:, None]
+            windows *= self._gap(bands, WIDEST_FREQUENCY_GAP, self.mel_bins)[:, None]
+        changed = tf.reshape(windows, shape)
         for _ in range(TIME_GAPS):
-            kept *= self._gap(tf.cast(steps, tf.float32), WIDEST_TIME_GAP, shape[1])[:, :, None]
-        return spectra * kept
+            changed *= self._gap(tf.cast(steps, tf.float32), WIDEST_TIME_GAP, shape[1])[:, :, None]
+        return changed
+
+    def _voices(self, batch):
+        """What moves bands: `(batch, mel_bins, mel_bins)`, of every new band the weights of the old ones."""
+        drawn = keras.random.uniform((batch, 1), -1, 1, seed=self.seeds)
+        places = tf.range(self.mel_bins, dtype=tf.float32)
+        taken = tf.minimum(places * tf.exp(VOICE * drawn), self.mel_bins - 1.0)  # (batch, mel_bins)
+        return tf.nn.relu(1 - tf.abs(taken[:, None, :] - places[None, :, None]))
+
+    def _microphones(self, batch):
+        """Curves of some slow waves over the bands: `(batch, mel_bins)`."""
+        waves = tf.range(WAVES, dtype=tf.float32)[:, None]  # of the first one half a period goes over all bands
+        places = (tf.range(self.mel_bins, dtype=tf.float32) + 0.5) / self.mel_bins
+        heights = MICROPHONE / (1 + waves / 2)
+        drawn = keras.random.normal((batch, WAVES), seed=self.seeds)
+        return tf.matmul(drawn, heights * tf.cos(math.pi * waves * places))
 
     def _gap(self, lengths, widest: float, count):
         """`(batch, count)`: 0 within a gap of at most the share `widest` of a row's length, 1 elsewhere."""

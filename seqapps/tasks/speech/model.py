@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqapps.audio.augmentation import SpectrumGaps
+from seqapps.audio.augmentation import SpectrumChanges
 from seqapps.recurrent.pooling import Pooling
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.speech.config import Config
@@ -32,7 +32,7 @@ def build_model(config: Config, prepared: Preprocessing) -> keras.Model:
     lengths = keras.Input((), dtype="int32", name="lengths")
     spectra, steps = prepared.spectra()(waveforms, lengths)
     if config.augment:
-        spectra = SpectrumGaps(config.mel_bins, config.seed, name="gaps")(spectra, steps)
+        spectra = SpectrumChanges(config.mel_bins, config.seed, name="changes")(spectra, steps)
     real = RealSteps(name="real")(spectra, steps)  # (batch, steps)
     outputs, _ = make_stack(config)(spectra, mask=real)
     if not prepared.transcribes and config.pooling != "last":
