@@ -13,7 +13,7 @@ from seqapps import checks
 LOWEST_HZ = 20.0  # below which there is no speech
 QUIETEST = 1e-8  # power that the logarithm begins at: below the noise of 16-bit recordings
 LEVELS = ("whole", "past", "none")
-RANGE = 8.0  # nats below the level (35 decibels) at which everything is as quiet
+RANGE = 10.0  # nats below the level (43 decibels) at which everything is as quiet
 OVERSAMPLING = 2  # of the spectrum, so that the narrow bands of low notes have a frequency of their own
 
 
