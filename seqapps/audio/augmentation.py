@@ -10,7 +10,8 @@ import tensorflow as tf
 
 SLOWEST, FASTEST = 0.8, 1.25  # speed; the pitch goes with it, as of a tape
 QUIETER, LOUDER = -12.0, 6.0  # decibels
-LATEST, LONGEST_CUT = 0.1, 0.03  # seconds of silence before, and of speech that is missing at the start
+LATEST = 0.1  # seconds of silence before and after
+MOST_CUT = 0.35  # of a recording at either end
 NOISE = (5.0, 45.0)  # decibels that the recording is louder than the noise
 REDDEST = 1.5  # power of the frequency with which noise may fall; 0 is white
 VOICE = 0.15  # logarithm of the factor by which bands move, at most
@@ -26,9 +27,11 @@ class Augmentation:
 
     Attributes:
         sample_rate: Samples per second.
+        longest_cut: Seconds that may be missing at the start and at the end, as where a recording was cut too closely.
     """
 
     sample_rate: int
+    longest_cut: float
 
     def change(self, waveform: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """One recording, changed at random: speed, place, loudness, noise.
@@ -42,7 +45,7 @@ class Augmentation:
 
         Example:
 
-        >>> changed = Augmentation(8000).change(np.ones(800, "float32"), np.random.default_rng(0))
+        >>> changed = Augmentation(8000, longest_cut=0.01).change(np.ones(800, "float32"), np.random.default_rng(0))
         >>> changed.dtype, 600 < len(changed) < 2000
         (dtype('float32'), True)
         """
@@ -56,11 +59,12 @@ class Augmentation:
         return np.clip((changed + noise) * gain, -1, 1).astype("float32")
 
     def _shifted(self, waveform: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Later or earlier: silence on both sides, or the first moments cut off."""
-        before = int(generator.uniform(-LONGEST_CUT, LATEST) * self.sample_rate)
-        after = int(generator.uniform(0, LATEST) * self.sample_rate)
-        kept = waveform[-before:] if 0 < -before < len(waveform) // 2 else waveform
-        return np.pad(kept, (max(before, 0), after))
+        """Later or earlier: at either end some silence more, or some sound less."""
+        ends = generator.uniform(-self.longest_cut, LATEST, size=2) * self.sample_rate
+        most = int(MOST_CUT * len(waveform))
+        first, last = (min(max(int(-end), 0), most) for end in ends)
+        before, after = (max(int(end), 0) for end in ends)
+        return np.pad(waveform[first : len(waveform) - last], (before, after))
 
     def _noise(self, count: int, generator: np.random.Generator) -> np.ndarray:
         """`(count,)` of mean square 1: white, pink or in between."""

@@ -18,8 +18,8 @@ ROWS_AT_ONCE = 32
 
 
 def spectra_of(waveforms: Sequence[np.ndarray], frames: Frames) -> list[np.ndarray]:
-    """Log-mel spectra as the network's, not made equally loud: `(steps, bands)` of every waveform."""
-    layer, told = LogMel(frames, "none"), []
+    """Log-mel spectra as the network's, made equally loud: `(steps, bands)` of every waveform."""
+    layer, told = LogMel(frames, "whole"), []
     for start in range(0, len(waveforms), ROWS_AT_ONCE):
         some = waveforms[start : start + ROWS_AT_ONCE]
         lengths = np.array([len(each) for each in some], "int32")

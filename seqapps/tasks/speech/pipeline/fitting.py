@@ -23,6 +23,7 @@ from seqapps.tasks.speech.preprocessing import Preprocessing
 
 TASK = "speech"
 INITIAL_WEIGHTS = "initial.weights.h5"
+LONGEST_CUT = {"classify": 0.12, "transcribe": 0.03}  # seconds; a word is told from less of it than a text
 ALIKE = "words or tokens, bands, stacked frames, cell, units, layers and directions"
 KEPT_OPTIONS = (
     *("mode", "frame_milliseconds", "step_milliseconds", "mel_bins", "stack_frames", "level"),
@@ -149,7 +150,7 @@ def _fit(
 ) -> training.Progress:
     """Train; `initial.weights.h5` keeps where the training started."""
     run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
-    augmentation = Augmentation(prepared.frames.sample_rate) if config.augment else None
+    augmentation = Augmentation(prepared.frames.sample_rate, LONGEST_CUT[config.mode]) if config.augment else None
     return training.fit(
         model,
         lambda epoch: batches.training_batches(learned["train"], augmentation, config.batch_size, config.seed, epoch),
