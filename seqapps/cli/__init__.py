@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn
 import seqapps
 from seqapps import checks
 from seqapps import config as config_module
-from seqapps.cli import verbs
+from seqapps.cli import problems, verbs
 from seqapps.cli.predicting import predict
 from seqapps.cli.starting import USAGE
 from seqapps.tasks import TASKS
@@ -88,9 +88,10 @@ def _parser(task: str | None, program: str | None) -> argparse.ArgumentParser:
     if task:
         _add_verbs(parser, task)
         return parser
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", help=", ".join(TASKS))
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", help=", ".join((*TASKS, problems.NAME)))
     for name in TASKS:
         _add_verbs(tasks.add_parser(name, help=f"train, evaluate, predict, export: {name}"), name)
+    _Parser.known |= {*problems.add(tasks)}
     return parser
 
 
