@@ -12,7 +12,7 @@ from seqapps.report import COLORS
 
 LOWEST = 1e-9  # of the norm at lag 0: what is drawn as the bottom of a figure
 MOST_UNITS = 64  # of a layer that a heat map shows
-NAMED_STEPS = 60  # of a heat map, beyond which only numbers stand below it
+NAMED_STEPS = 100  # of a heat map, beyond which only numbers stand below it
 
 
 def flow_figure(curves: Mapping[str, Sequence[float]], unit: str = "steps") -> Figure:
@@ -57,9 +57,9 @@ def gate_figure(gates: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure
     Args:
         gates: For every gate `(steps, units)` between 0 and 1. Of more than 64 units those that change most from step
             to step are shown.
-        names: `(steps,)` words that were read; of more than 60 only the numbers are shown.
+        names: `(steps,)` words that were read; of more than 100 only the numbers are shown.
     """
-    figure = Figure(figsize=(min(14.0, 2.5 + 0.2 * len(names)), 2.3 * len(gates) + 0.5), layout="constrained")
+    figure = Figure(figsize=(min(18.0, 2.5 + 0.2 * len(names)), 2.3 * len(gates) + 0.5), layout="constrained")
     for axes, (name, values) in zip(np.ravel(figure.subplots(len(gates), 1)), gates.items(), strict=True):
         order = np.argsort(-values.std(axis=0), kind="stable")[:MOST_UNITS]
         image = axes.imshow(values[:, np.sort(order)].T, aspect="auto", cmap="Blues", vmin=0, vmax=1)

@@ -15,7 +15,8 @@ from typing import Any
 RUN_FILES = (
     *("manifest.json", "preprocessing.json", "calibration.json", "baselines.npz", "history.csv", "metrics.json"),
     *("predictions.csv.gz", "report.html", "README.md", "model.keras", "initial.weights.h5", "encoder.weights.h5"),
-    *("linear_skip.npz", "samples.jsonl", "checkpoints", "cache", "export", "refits"),
+    *("linear_skip.npz", "samples.jsonl", "gradients.json", "gradients.html"),
+    *("checkpoints", "cache", "export", "refits"),
 )  # beside config.json
 PACKAGES = ("seqapps", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 

@@ -12,7 +12,7 @@ from seqapps.tasks import TASKS
 from seqapps.tasks.forecasting.config import Config
 
 APP = Path(__file__).parents[1] / "apps" / "forecasting.py"
-VERBS = ("train", "evaluate", "predict", "export")
+VERBS = ("train", "evaluate", "predict", "gradients", "export")
 ROWS = 53
 
 
