@@ -40,7 +40,7 @@ def longest_solved(name: str, config: Config, trials: Results, cell: str, trunca
 
 
 def summary(name: str, config: Config, trials: Results) -> dict[str, Any]:
-    """For every truncation (`"none"` first) and cell the longest solved lag, the mean losses, and who diverged."""
+    """For every truncation (`"none"` first) and cell the longest solved lag, the mean losses, and counts of trainings."""
     summed: dict[str, Any] = {}
     for truncation in (None, *sorted(config.truncations)):
         rows = summed[str(truncation or "none")] = {}
@@ -56,6 +56,7 @@ def summary(name: str, config: Config, trials: Results) -> dict[str, Any]:
                 "longest_solved_lag": longest_solved(name, config, trials, cell, truncation),
                 "mean_loss": {str(lag): loss if math.isfinite(loss) else None for lag, loss in losses.items()},
                 "trained": len(mine),
+                "solved": sum(each["solved"] for each in mine),
                 "diverged": sum(each["diverged"] for each in mine),
             }
     return summed

@@ -119,6 +119,7 @@ def test_the_longest_solved_lag_is_that_whose_mean_loss_is_a_tenth_of_the_baseli
         "longest_solved_lag": None,
         "mean_loss": dict.fromkeys(("10", "20", "40")),
         "trained": 2,
+        "solved": 1,
         "diverged": 1,
     }
     assert [summed["15"][cell]["longest_solved_lag"] for cell in config.cells] == [10, None]
