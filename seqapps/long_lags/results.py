@@ -40,7 +40,7 @@ def longest_solved(name: str, config: Config, trials: Results, cell: str, trunca
 
 
 def summary(name: str, config: Config, trials: Results) -> dict[str, Any]:
-    """For every truncation (`"none"` first) and cell the longest solved lag, the mean losses, and counts of trainings."""
+    """For every truncation (`"none"` first) and cell the longest solved lag, mean losses and counts of trainings."""
     summed: dict[str, Any] = {}
     for truncation in (None, *sorted(config.truncations)):
         rows = summed[str(truncation or "none")] = {}
