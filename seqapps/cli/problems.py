@@ -15,7 +15,7 @@ ABOUT = "train small networks on long-lag problems, and show at which lag each c
 def add(commands: Any) -> list[str]:
     """Add the command to those of `seqapps`; its flags."""
     parser = commands.add_parser(NAME, help=ABOUT, description=ABOUT[0].upper() + ABOUT[1:] + ".")
-    parser.set_defaults(carry_out=carry_out, verb="")
+    parser.set_defaults(carry_out=carry_out)
     parser.add_argument("problem", metavar="PROBLEM", choices=PROBLEM_NAMES, help=", ".join(PROBLEM_NAMES))
     parser.add_argument("out", metavar="OUT", help="folder of problems.json and problems.html")
     parser.add_argument("--resume", action="store_true", help="go on with the comparison in OUT")
@@ -26,6 +26,7 @@ def add(commands: Any) -> list[str]:
 
 def carry_out(words: argparse.Namespace) -> None:
     """Train what is not trained yet, and write the report."""
+    words.verb = words.problem  # as messages name the command
     options = given(words, Config)
     runner = quiet_import("seqapps.long_lags.runner")
     import_module("seqapps.training").keep_memory()

@@ -16,6 +16,11 @@ from seqapps.tasks.forecasting import data as forecasting_data
 from seqapps.tasks.forecasting import preprocessing as forecasting_preprocessing
 from seqapps.tasks.forecasting.config import Config as ForecastingConfig
 from seqapps.tasks.forecasting.model import build_model as build_forecaster
+from seqapps.tasks.sentiment import data as sentiment_data
+from seqapps.tasks.sentiment import linear
+from seqapps.tasks.sentiment import preprocessing as sentiment_preprocessing
+from seqapps.tasks.sentiment.config import Config as SentimentConfig
+from seqapps.tasks.sentiment.model import build_model as build_classifier
 from seqapps.training.norms import COLUMNS
 
 ROWS = 5
@@ -112,6 +117,29 @@ def test_every_head_of_a_forecaster_is_measured(head, channels, toys, tmp_path):
     first, last = probe.names[0][0], probe.names[0][-1]
     hours = (np.datetime64(last) - np.datetime64(first)) / np.timedelta64(1, "h")
     assert hours == (12 if head != "segment" else 9)
+
+
+@pytest.mark.parametrize("options", [{"label_separator": "+"}, {"linear_skip": "naive_bayes"}], ids=str)
+def test_every_kind_of_classifier_is_measured(options, toys, tmp_path):
+    """Several labels per text, and logits of a linear skip beside the network's."""
+    toy = toys["sentiment"]
+    config = SentimentConfig(**toy.options | {"pooling": "attention", "bidirectional": True} | options)
+    splits = sentiment_data.load(toy.data, config)
+    prepared = sentiment_preprocessing.fit(splits, config)
+    run_folder.write_json(tmp_path / "config.json", {"task": "sentiment", **config.to_dict()})
+    run_folder.write_json(tmp_path / "preprocessing.json", {"fitted": prepared.to_dict(), "fingerprints": {}})
+    size = prepared.tokenizer.vocabulary_size
+    if config.linear_skip != "none":
+        logits = np.array([[0.5, -0.5], [2, 1]], "float32")
+        linear.LinearSkip(np.array([4, 5]), logits, np.zeros(2, "float32"), size).save(
+            tmp_path / "linear_skip.npz", logits
+        )
+    model = build_classifier(config, size, len(prepared.classes))
+    probe = probe_of("sentiment", tmp_path, toy.data, model)
+    flow = gradient_flow(probe.stack, probe.losses)
+    assert {curve.direction for curve in flow.curves} == {"forward", "backward"}
+    assert all(curve.norms[0] > 0 for curve in flow.curves)
+    assert probe.losses().shape == ((ROWS, 2) if "label_separator" in options else (ROWS,))
 
 
 def test_every_row_of_other_data_can_be_measured(trained_run, toys, tmp_path):

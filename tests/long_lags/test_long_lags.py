@@ -252,6 +252,9 @@ def test_the_command_trains_and_reports(tmp_path, capsys):
 def test_wrong_words_end_the_command(tmp_path, capsys):
     assert cli.run(["problems", "parity", str(tmp_path), "--cells", "ltsm"]) == cli.USAGE
     assert "Did you mean 'lstm'?" in capsys.readouterr().err
+    assert cli.run(["problems", "parity", str(tmp_path), "--seeds", "1,1"]) == cli.USAGE
+    expected = "seqapps problems parity: `seeds` must be a list without the same twice. Received: seeds=[1, 1].\n"
+    assert capsys.readouterr().err == expected
     assert cli.run(["problems", "addition", str(tmp_path)]) == cli.USAGE
     (tmp_path / "notes.txt").write_text("mine")
     assert cli.run(["problems", "parity", str(tmp_path)]) == cli.PROBLEM
