@@ -1,6 +1,6 @@
 """Measures what the README claims about memory and gradients, and writes `benchmarks/gradients.md`.
 
-    python benchmarks/gradients.py adding        lag 200: three cells, three seeds, and the figure of their gradients
+    python benchmarks/gradients.py adding        lag 200: three cells, three seeds, and figures of their gradients
     python benchmarks/gradients.py exploding     a simple_rnn with recurrent gain above 1, with and without clipping
     python benchmarks/gradients.py lags          at which lag each cell gives up, and with which truncation
     python benchmarks/gradients.py table         the page again, from the results
@@ -24,7 +24,7 @@ from seqapps import gradient_figures, run_folder
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-FIGURE = ROOT / "docs" / "vanishing_gradients.png"
+FIGURES = {moment: ROOT / "docs" / f"gradients_at_the_{moment}.png" for moment in ("start", "end")}
 PREFIX = "gradients-"  # of the results' names
 EXPLODING = (
     "adding --cells simple_rnn --lags 10 --seeds 0,1,2,3,4,5,6,7,8,9 --optimizer sgd --learning-rate 0.1 "
@@ -76,15 +76,16 @@ def measure(row: str) -> None:
 
 
 def _draw(stored: dict[str, Any]) -> None:
-    """The gradients of the first seed by lag, at the start of training: a figure for the README."""
-    curves = {}
-    for key, trial in stored["trials"].items():
-        if ", seed 0," in key:
-            for state, norms in trial["flow"]["start"].items():
-                label = f"{key.split(',')[0]}, {state}"
-                curves[label] = [math.nan if norm is None else norm for norm in norms]
-    with run_folder.atomic_path(FIGURE) as path:
-        gradient_figures.flow_figure(curves).savefig(path, dpi=120)
+    """The gradients of the first seed by lag, before and after training: figures for the README."""
+    for moment, figure in FIGURES.items():
+        curves = {}
+        for key, trial in stored["trials"].items():
+            if ", seed 0," in key:
+                for state, norms in trial["flow"][moment].items():
+                    label = f"{key.split(',')[0]}, {state}"
+                    curves[label] = [math.nan if norm is None else norm for norm in norms]
+        with run_folder.atomic_path(figure) as path:
+            gradient_figures.flow_figure(curves).savefig(path, dpi=120)
 
 
 def table() -> str:
