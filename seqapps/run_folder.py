@@ -15,7 +15,8 @@ from typing import Any
 RUN_FILES = (
     *("manifest.json", "preprocessing.json", "calibration.json", "baselines.npz", "history.csv", "metrics.json"),
     *("predictions.csv.gz", "report.html", "README.md", "model.keras", "initial.weights.h5", "encoder.weights.h5"),
-    *("linear_skip.npz", "samples.jsonl", "checkpoints", "cache", "export", "refits"),
+    *("linear_skip.npz", "samples.jsonl", "gradients.json", "gradients.html"),
+    *("checkpoints", "cache", "export", "refits"),
 )  # beside config.json
 PACKAGES = ("seqapps", "tensorflow", "keras", "numpy", "pandas", "scikit-learn")
 
@@ -64,9 +65,10 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_history(path: str | Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write `history.csv`: one row per epoch."""
+    """Write `history.csv`: one row per epoch; what an epoch does not tell stays empty."""
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["epoch"]
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["epoch"])
+        writer = csv.DictWriter(file, fieldnames=names)
         writer.writeheader()
         writer.writerows(rows)
 

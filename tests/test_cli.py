@@ -12,7 +12,7 @@ from seqapps.tasks import TASKS
 from seqapps.tasks.forecasting.config import Config
 
 APP = Path(__file__).parents[1] / "apps" / "forecasting.py"
-VERBS = ("train", "evaluate", "predict", "export")
+VERBS = ("train", "evaluate", "predict", "gradients", "export")
 ROWS = 53
 
 
@@ -49,7 +49,9 @@ def problem(capfd, *words):
 # --- help and usage ---
 
 
-@pytest.mark.parametrize("words", [(), *((task, *verb) for task in TASKS for verb in ((), *((v,) for v in VERBS)))])
+@pytest.mark.parametrize(
+    "words", [(), ("problems",), *((task, *verb) for task in TASKS for verb in ((), *((v,) for v in VERBS)))]
+)
 def test_help_is_an_answer(capsys, words):
     assert cli.run([*words, "--help"]) == cli.DONE
     out, err = capsys.readouterr()
@@ -70,6 +72,7 @@ def test_help_imports_no_tensorflow():
         "from seqapps import cli\n"
         f"for verb in {VERBS}:\n"
         "    assert cli.run(['forecasting', verb, '--help']) == 0\n"
+        "assert cli.run(['problems', '--help']) == 0\n"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'pandas'} & set(sys.modules)), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

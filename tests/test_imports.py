@@ -14,10 +14,10 @@ PACKAGE = ROOT / "seqapps"
 ROWS = {
     "checks": 0,
     **dict.fromkeys(("recurrent", "config", "run_folder"), 1),
-    **dict.fromkeys(("text", "series", "audio", "classification", "decoding", "training", "export"), 2),
+    **dict.fromkeys(("text", "series", "audio", "classification", "decoding", "training", "export", "problems"), 2),
     "report": 3,
-    "tasks": 4,
-    **dict.fromkeys(("compare", "served_run"), 5),
+    **dict.fromkeys(("tasks", "gradient_figures"), 4),
+    **dict.fromkeys(("compare", "served_run", "gradients", "long_lags"), 5),
     "cli": 6,
     "apps": 7,
 }
@@ -31,6 +31,7 @@ THIRD_PARTY = {
     "recurrent": {"keras"},
     "recurrent.gradient_flow": {"keras", "tensorflow"},
     "recurrent.loops": {"keras", "tensorflow"},
+    "problems": {"numpy"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 320, 40
 LONGER_FILES = {"seqapps/recurrent/stack.py": 350}

@@ -13,6 +13,7 @@ from seqapps import training
 from seqapps.config import TaskConfig
 from seqapps.tasks.generation.config import Config as AveragingConfig
 from seqapps.training import Score
+from seqapps.training.norms import COLUMNS
 
 NEAR, FAR = 2.75, 10  # where the validation and the training part pull the one weight
 EPOCHS = 7
@@ -86,14 +87,14 @@ def test_without_a_score_the_loss_chooses(tmp_path):
     weight, progress = fit_one_weight(tmp_path, None)
     assert (progress.best_epoch, progress.finished) == (NEAREST, True)
     assert weight == pytest.approx(NEAREST, abs=1e-2)
-    assert list(progress.history[0]) == ["epoch", "loss", "val_loss", "learning_rate", "seconds"]
+    assert list(progress.history[0]) == ["epoch", "loss", "val_loss", *COLUMNS, "learning_rate", "seconds"]
 
 
 def test_the_history_has_the_score_of_every_epoch(tmp_path):
     scores = [0.5, 7, -2, 3, 5, 4, 3]
     _, progress = fit_one_weight(tmp_path, scores)
     assert [list(row) for row in progress.history] == [
-        ["epoch", "loss", "val_loss", f"val_{NAME}", "learning_rate", "seconds"]
+        ["epoch", "loss", "val_loss", f"val_{NAME}", *COLUMNS, "learning_rate", "seconds"]
     ] * EPOCHS
     assert [row[f"val_{NAME}"] for row in progress.history] == scores
     assert [row["val_loss"] for row in progress.history] == pytest.approx(LOSSES, abs=1e-2)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn
 import seqapps
 from seqapps import checks
 from seqapps import config as config_module
-from seqapps.cli import verbs
+from seqapps.cli import gradients, problems, verbs
 from seqapps.cli.predicting import predict
 from seqapps.cli.starting import USAGE
 from seqapps.tasks import TASKS
@@ -88,9 +88,10 @@ def _parser(task: str | None, program: str | None) -> argparse.ArgumentParser:
     if task:
         _add_verbs(parser, task)
         return parser
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", help=", ".join(TASKS))
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", help=", ".join((*TASKS, problems.NAME)))
     for name in TASKS:
-        _add_verbs(tasks.add_parser(name, help=f"train, evaluate, predict, export: {name}"), name)
+        _add_verbs(tasks.add_parser(name, help=f"train, evaluate, predict, gradients, export: {name}"), name)
+    _Parser.known |= {*problems.add(tasks)}
     return parser
 
 
@@ -123,6 +124,9 @@ def _add_verbs(parser: argparse.ArgumentParser, task: str) -> None:
         _Parser.known |= {*config_module.flag_names(options)}
 
     _add_predict(verb("predict", predict, "answer for new data"), task_config)
+
+    shown = verb("gradients", gradients.carry_out, gradients.ABOUT)
+    _Parser.known |= {*gradients.add_flags(shown, task_config.DATA_HELP)}
 
     export = verb("export", verbs.export, "put a run's SavedModel into a model folder, as its next version")
     export.add_argument("runs", metavar="RUN", nargs="+", help="several runs, where a task can, decide together")

@@ -117,6 +117,7 @@ class RecurrentStack(keras.layers.Layer):
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.reset_after = reset_after
         self.supports_masking = True
+        self.recorder: Any = None  # of `gradient_flow`, which steps the cells itself
         checks.check_recurrent_options(cell, self.units, bidirectional, merge_mode, residual, reset_after)
         self.recurrent_layers = [
             self._recurrent_layer(layer, backward) for layer in range(self.num_layers) for backward in self._directions
@@ -188,6 +189,8 @@ class RecurrentStack(keras.layers.Layer):
             states.extend(state for group in new_states for state in group)
             if index < self.num_layers - 1:
                 inputs = self._merge(streams)
+        if self.return_sequences and self.recorder is not None:
+            streams = self.recorder.seen_by_loss(streams, mask)
         outputs = self._merge(streams if self.return_sequences else ends)
         if self.return_sequences and self.bidirectional and mask is not None:
             outputs = outputs * ops.cast(ops.expand_dims(mask, -1), outputs.dtype)  # (batch, time, output_size)
@@ -205,6 +208,8 @@ class RecurrentStack(keras.layers.Layer):
 
     def _run_direction(self, layer, inputs, initial_states, mask, training):
         """The outputs and states of a stock layer, on a CPU from a faster loop over the layer's own weights."""
+        if self.recorder is not None and self.recorder.takes(layer, training):
+            return self.recorder.run(self.cell, layer, inputs, initial_states, mask)
         if not loops.usable(layer, training):
             return layer(inputs, initial_state=initial_states, mask=mask, training=training)
         outputs, *states = loops.run(self.cell, layer, inputs, initial_states, mask, training)

@@ -10,6 +10,7 @@ from keras import ops
 
 from seqapps import checks
 from seqapps.config import TaskConfig
+from seqapps.training.norms import GradientNorms
 
 
 @keras.saving.register_keras_serializable("seqapps")
@@ -61,7 +62,7 @@ class DenseAdam(keras.optimizers.Adam):
     """Adam that sums the rows of an embedding's gradient first, and may change some layers later and less than others.
 
     Keras takes the norm of such a gradient without summing the rows of a token that occurs more than once, and so
-    clips to another limit than was asked for.
+    clips to another limit than was asked for. `norms` tells how large gradients are before they are clipped.
 
     Args:
         *args: As for `keras.optimizers.Adam`.
@@ -73,6 +74,7 @@ class DenseAdam(keras.optimizers.Adam):
     def __init__(self, *args: Any, layer_rates: Mapping[str, Sequence[float]] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.layer_rates = dict(layer_rates or {})
+        self.norms = GradientNorms()
 
     def update_step(self, gradient, variable, learning_rate):
         """Change one variable; as in Keras."""
@@ -102,6 +104,7 @@ class DenseAdam(keras.optimizers.Adam):
             dense = [
                 each if each is None else each * self._thawed(path) for each, path in zip(dense, paths, strict=True)
             ]
+        self.norms.record(tf.linalg.global_norm(dense), self.global_clipnorm)
         return super().apply(dense, trainable_variables)
 
 

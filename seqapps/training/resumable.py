@@ -13,9 +13,11 @@ import numpy as np
 from keras import ops
 
 from seqapps import run_folder
+from seqapps.training import norms
 
 MONITOR = "val_loss"
 STATE_FILE = "state.npz"
+STEPS_BETWEEN_CHECKS = 10  # of the gradients: to look at a number after every step would make the steps wait
 
 
 class Score(NamedTuple):
@@ -98,9 +100,27 @@ class ResumableTraining(keras.callbacks.Callback):
         """Seconds of training, those before a resume included."""
         return self.progress.seconds + time.monotonic() - self._resumed_at
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.model.optimizer.norms.start()
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.elapsed() > self.max_seconds:
             self.model.stop_training = True
+        if (batch + 1) % STEPS_BETWEEN_CHECKS == 0:
+            self._check_gradients()
+
+    def _check_gradients(self) -> None:
+        """Stop where a gradient was not finite: with it no weight is a number any more."""
+        step = self.model.optimizer.norms.broken_at
+        if step is not None:
+            epoch = self.progress.epoch + 1
+            raise ValueError(
+                f"The gradient of step {step} of epoch {epoch} is not a finite number. {self._explained()}"
+            )
+
+    def _explained(self) -> str:
+        optimizer = self.model.optimizer
+        return norms.explanation(self.progress.history, optimizer.norms.read(), optimizer.global_clipnorm)
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self._swap_averages()
@@ -109,9 +129,9 @@ class ResumableTraining(keras.callbacks.Callback):
         row = {name: float(value) for name, value in (logs or {}).items()}
         for name, words in (("loss", "loss"), (MONITOR, "validation loss")):
             if not math.isfinite(row[name]):
+                self._check_gradients()
                 raise ValueError(
-                    f"The {words} of epoch {epoch + 1} is not a finite number ({row[name]}). "
-                    "Lower learning_rate, set clip_norm, or look for extreme values in the data."
+                    f"The {words} of epoch {epoch + 1} is not a finite number ({row[name]}). {self._explained()}"
                 )
         score = 0.0
         if self.score is not None:
@@ -124,7 +144,9 @@ class ResumableTraining(keras.callbacks.Callback):
         progress.seconds, self._resumed_at = self.elapsed(), time.monotonic()
         progress.epoch = epoch + 1
         rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        progress.history.append({"epoch": epoch + 1} | row | {"learning_rate": rate, "seconds": progress.seconds})
+        read = self.model.optimizer.norms.read()
+        row |= {name: read[name] for name in norms.COLUMNS} | {"learning_rate": rate, "seconds": progress.seconds}
+        progress.history.append({"epoch": epoch + 1} | row)
         if (score, -row[MONITOR]) > (progress.best_score, -progress.best_loss):
             progress.best_score, progress.best_loss, progress.best_epoch = score, row[MONITOR], epoch + 1
             self.best = [_array(variable) for variable in self.model.variables]

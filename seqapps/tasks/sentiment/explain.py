@@ -61,7 +61,7 @@ def explain(
     if skip is not None:
         shares = skip.shares(token_ids[0].numpy(), label)
         attributions, difference = attributions + shares, difference + float(shares.sum())
-    return Explanation(_names(preprocessing, text, token_ids), attributions, difference)
+    return Explanation(token_names(preprocessing, text, token_ids), attributions, difference)
 
 
 def _mean_gradient(model: keras.Model, vectors: tf.Tensor, label: int) -> tf.Tensor:
@@ -121,7 +121,14 @@ def _scaled(vectors: tf.Tensor, points: np.ndarray) -> tf.Tensor:
     return tf.constant(points, tf.float32)[:, None, None] * vectors
 
 
-def _names(preprocessing: Preprocessing, text: str, token_ids: tf.Tensor) -> list[str]:
+def token_names(preprocessing: Preprocessing, text: str, token_ids: tf.Tensor) -> list[str]:
+    """The tokens of a text as they are shown: one that the vocabulary lacks in brackets.
+
+    Args:
+        preprocessing: Fitted with the model.
+        text: That was cut.
+        token_ids: `(1, time)` what it was cut into.
+    """
     tokenizer = preprocessing.tokenizer
     names = [name.decode() for name in tokenizer.tokens(token_ids)[0].numpy()]
     if tokenizer.kind == "byte_pair":  # nothing is unknown

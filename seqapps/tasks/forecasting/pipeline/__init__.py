@@ -16,7 +16,7 @@ from seqapps.tasks.forecasting.pipeline import fitting, refits, telling
 from seqapps.tasks.forecasting.pipeline.telling import summary
 
 TASK = "forecasting"
-__all__ = ["evaluate", "summary", "train"]
+__all__ = ["evaluate", "measured_splits", "summary", "train"]
 
 
 def train(
@@ -100,7 +100,8 @@ def evaluate(
         if baselines != "none" and not path.is_file():
             checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
     with_baselines = baselines != "none" and path.is_file()
-    splits = data_module.load_whole(data, served.config) if split == "all" else _load_as_trained(data, served.config)
+    config = served.config
+    splits = data_module.load_whole(data, config) if split == "all" else _load_as_trained(data, config)
     full = (baselines or served.config.baselines) == "full"
     if full:
         classical.check_fits(splits, split)
@@ -109,6 +110,19 @@ def evaluate(
     own = splits if split == "all" else refits.served_splits(splits, served.config)
     fitted = simple_methods.Baselines.load(path) if with_baselines else None
     return evaluation.evaluate(served, own, split, fitted, full).metrics
+
+
+def measured_splits(data: str | Path | pd.DataFrame, config: Config, split: str) -> Splits:
+    """Data of which a split is measured, with the one model that a run serves.
+
+    Args:
+        data: As for training.
+        config: Of the run.
+        split: `"test"`, `"validation"` or `"all"`, to which no rule of the run applies.
+    """
+    if split == "all":
+        return data_module.load_whole(data, config)
+    return refits.served_splits(_load_as_trained(data, config), config)
 
 
 def _load_as_trained(data: str | Path | pd.DataFrame, config: Config) -> Splits:

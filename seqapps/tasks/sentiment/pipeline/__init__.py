@@ -16,7 +16,7 @@ from seqapps.tasks.sentiment.pipeline import fitting, pretraining, telling
 from seqapps.tasks.sentiment.pipeline.telling import summary
 from seqapps.text import reading
 
-__all__ = ["evaluate", "summary", "train"]
+__all__ = ["evaluate", "measured_splits", "summary", "train"]
 
 
 def train(
@@ -105,17 +105,22 @@ def evaluate(
     fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
     if fitted and baselines == "fast":
         fitted = fitted.fast()
-    classes = served.preprocessing.classes
-    config = serving.with_columns_of(reading.parts(data)["train"], served.config)
-    if split == "all":
-        splits = data_module.load_whole(data, config, classes)
-    else:
-        splits = _load_as_trained(data, config, classes)
+    splits = measured_splits(data, served.config, served.preprocessing.classes, split)
     return evaluation.evaluate(served, splits, split, fitted).metrics
 
 
-def _load_as_trained(data: str | Path | pd.DataFrame, config: Config, classes: tuple[str, ...]) -> Splits:
-    """The data, cut by the run's rule; the files that a rule names belong to the data of the training."""
+def measured_splits(data: str | Path | pd.DataFrame, config: Config, classes: tuple[str, ...], split: str) -> Splits:
+    """Data of which a split is measured; the files that a run's rule names belong to the data of the training.
+
+    Args:
+        data: As for training; its columns may have other names.
+        config: Of the run.
+        classes: Of the run.
+        split: `"test"`, `"validation"` or `"all"`, to which no rule of the run applies.
+    """
+    config = serving.with_columns_of(reading.parts(data)["train"], config)
+    if split == "all":
+        return data_module.load_whole(data, config, classes)
     try:
         return data_module.load(data, config, classes)
     except FileNotFoundError as error:

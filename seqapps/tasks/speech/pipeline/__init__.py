@@ -16,7 +16,7 @@ from seqapps.tasks.speech.data import Splits
 from seqapps.tasks.speech.pipeline import fitting, telling
 from seqapps.tasks.speech.pipeline.telling import summary
 
-__all__ = ["evaluate", "summary", "train"]
+__all__ = ["evaluate", "measured_splits", "summary", "train"]
 
 
 def train(
@@ -99,27 +99,25 @@ def evaluate(
     Returns:
         As `metrics.json`.
     """
-    checks.check_choice("split", split, ("test", "validation", "all"))
     path = Path(folder) / "baselines.npz"
     if baselines is not None:
         checks.check_choice("baselines", baselines, ("none", "fast", "full"))
         if baselines != "none" and not path.is_file():
             checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
     fitted = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
-    classes = served.preprocessing.classes
-    config = data_module.as_measured(data, served.config)
-    if split == "all":
-        splits = data_module.load_whole(data, config, classes)
-    else:
-        splits = _load_as_trained(data, config, classes)
+    splits = measured_splits(data, served.config, served.preprocessing.classes, split)
     with tempfile.TemporaryDirectory(prefix="seqapps-") as cache:
         wanted = dataclasses.replace(splits, parts={split: splits.parts[split]})
-        sounds = fitting.read(wanted, config, Path(cache))[split]
+        sounds = fitting.read(wanted, served.config, Path(cache))[split]
         return evaluation.evaluate(served, splits, split, sounds, fitted).metrics
 
 
-def _load_as_trained(data: str | Path | pd.DataFrame, config: Config, classes: tuple[str, ...]) -> Splits:
-    """The data, cut by the run's rule; the files that a rule names belong to the data of the training."""
+def measured_splits(data: str | Path | pd.DataFrame, config: Config, classes: tuple[str, ...], split: str) -> Splits:
+    """The data cut by the run's rule, or whole; the files that a rule names belong to the data of the training."""
+    checks.check_choice("split", split, ("test", "validation", "all"))
+    config = data_module.as_measured(data, config)
+    if split == "all":
+        return data_module.load_whole(data, config, classes)
     try:
         return data_module.load(data, config, classes)
     except FileNotFoundError as error:

@@ -1,0 +1,53 @@
+"""Recordings whose losses go through a listener, to see how far back their gradients reach."""
+
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqapps import run_folder
+from seqapps.audio import sounds as audio_sounds
+from seqapps.recurrent.gradient_flow import Probe
+from seqapps.tasks.speech.config import Config
+from seqapps.tasks.speech.data import Data
+from seqapps.tasks.speech.model import path_losses
+from seqapps.tasks.speech.pipeline import fitting, measured_splits
+from seqapps.tasks.speech.preprocessing import Preprocessing
+from seqapps.text import batches
+
+
+def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: int) -> Probe:
+    """Recordings of a split, spread evenly over it, and the loss of each: cross-entropy, or that of all paths.
+
+    Args:
+        model: Of the run, with any weights.
+        run: Its folder.
+        data: As for training.
+        split: `"test"`, `"validation"` or `"all"`.
+        rows: Recordings, at most.
+    """
+    stored = run_folder.read_json(run / "config.json")
+    config = Config.from_dict({name: value for name, value in stored.items() if name != "task"}, str(run))
+    prepared = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
+    part = measured_splits(data, config, prepared.classes, split).parts[split]
+    chosen = np.zeros(len(part), bool)
+    chosen[batches.spread(len(part), rows)] = True
+    part = part.kept(chosen.tolist())
+    with tempfile.TemporaryDirectory(prefix="seqapps-") as cache:
+        paths = [recording.path for recording in part.recordings]
+        heard = audio_sounds.write(paths, prepared.frames.sample_rate, prepared.max_seconds, Path(cache) / "sounds")
+        learned, _ = fitting.examples(heard, part, prepared)
+        inputs, answers = learned.batch(np.arange(len(learned)))
+
+    def losses() -> tf.Tensor:
+        logits = model(list(inputs), training=False)
+        if prepared.transcribes:
+            return path_losses(tf.constant(answers), logits)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.constant(answers), logits)
+
+    steps = np.maximum(prepared.frames.count(inputs[1]), 1)
+    seconds = prepared.frames.hop / prepared.frames.sample_rate
+    names = tuple(tuple(f"{step * seconds:.2f} s" for step in range(count)) for count in steps.tolist())
+    return Probe(model.get_layer("stack"), losses, names)

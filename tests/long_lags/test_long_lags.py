@@ -1,0 +1,260 @@
+"""The comparison of cells on long-lag problems: truncated gradients, what is solved, and trainings that are kept."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from refusals import refusal
+
+from seqapps import cli, problems
+from seqapps.long_lags import results, runner
+from seqapps.long_lags import training as long_training
+from seqapps.long_lags.config import LISTS, PROBLEM_NAMES, Config
+from seqapps.long_lags.training import DenseDescent, Network, Trial
+from seqapps.problems import PROBLEMS
+
+LAG, UNITS, ROWS = 8, 7, 3
+TINY = {"units": UNITS, "max_steps": 2, "batch_size": 5}
+
+
+# --- one training ---
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
+def test_truncated_gradients_end_where_windows_begin_and_answers_stay_the_same(name, cell):
+    problem, config = PROBLEMS[name], Config(units=UNITS, num_layers=2)
+    tf.random.set_seed(0)
+    network = Network(problem, config, Trial(cell, LAG, 0))
+    inputs, targets = next(problems.batches(name, LAG, ROWS, seed=0))
+    inputs, steps = tf.constant(inputs), inputs.shape[1]
+
+    def losses_and_reached(truncation):
+        network.truncation = truncation
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            losses = network.losses(inputs, targets)
+            last = losses[:, -1] if problem.every_step else losses
+        return losses, tf.reduce_any(tape.gradient(last, inputs) != 0, axis=[0, 2]).numpy()
+
+    whole, reached = losses_and_reached(None)
+    assert reached.all()
+    for truncation in (1, 3, steps - 1):
+        losses, reached = losses_and_reached(truncation)
+        np.testing.assert_allclose(losses, whole, rtol=1e-5)
+        assert reached.tolist() == [False] * (steps - truncation) + [True] * truncation
+    assert losses_and_reached(steps)[1].all()
+
+
+def test_the_recurrent_weights_start_with_the_gain():
+    config = Config(units=UNITS, recurrent_gain=1.5)
+    recurrent = Network(PROBLEMS["adding"], config, Trial("simple_rnn", LAG, 0)).stack.get_weights()[1]
+    np.testing.assert_allclose(recurrent @ recurrent.T, 2.25 * np.eye(UNITS), atol=1e-5)
+
+
+def test_a_training_that_solves_its_problem_ends_and_is_the_same_again():
+    config = Config(units=UNITS, max_steps=900, learning_rate=0.03)
+    first = long_training.train("temporal_order", config, Trial("gru", LAG, 0))
+    assert first["solved"]
+    assert not first["diverged"]
+    assert first["steps"] < 900
+    assert first["loss"] <= 0.1 * math.log(4)
+    assert first["course"][-1][0] == first["steps"]
+    assert first["course"][-1][1] <= 0.05 * math.log(4)
+    assert list(first["flow"]["end"]) == ["h"]
+    assert len(first["flow"]["end"]["h"]) == PROBLEMS["temporal_order"].steps(LAG)
+    again = long_training.train("temporal_order", config, Trial("gru", LAG, 0))
+    assert again | {"seconds": 0} == first | {"seconds": 0}
+
+
+def test_a_training_that_explodes_is_said_to_diverge_and_ends():
+    config = Config(units=UNITS, optimizer="sgd", clip_norm=None, learning_rate=1e6, max_steps=900)
+    told = long_training.train("adding", config, Trial("simple_rnn", LAG, 0))
+    assert (told["loss"], told["solved"], told["diverged"]) == (None, False, True)
+    assert told["steps"] == 100
+    json.dumps(told, allow_nan=False)
+
+
+def test_a_training_ends_with_its_minutes():
+    config = Config(units=UNITS, max_minutes=1e-9)
+    assert long_training.train("parity", config, Trial("lstm", LAG, 0))["steps"] == 1
+
+
+def test_plain_descent_goes_against_the_clipped_gradient_and_counts_norms():
+    optimizer = DenseDescent(0.5, global_clipnorm=1.0)
+    weight = keras.Variable([1.0, 1.0])
+    optimizer.apply([tf.constant([3.0, 4.0])], [weight])
+    np.testing.assert_allclose(weight, [1 - 0.5 * 0.6, 1 - 0.5 * 0.8])
+    assert optimizer.norms.read()["gradient_norm"] == 5
+
+
+# --- what trainings add up to ---
+
+
+def told(loss, diverged=False):
+    return {"loss": loss, "solved": loss is not None and loss <= 0.01, "diverged": diverged}
+
+
+def keyed(cell, lag, losses, truncation=None):
+    return {Trial(cell, lag, seed, truncation).key: told(loss, loss is None) for seed, loss in enumerate(losses)}
+
+
+def test_the_longest_solved_lag_is_that_whose_mean_loss_is_a_tenth_of_the_baseline():
+    config = Config(cells=("gru", "lstm"), lags=(20, 10, 40), seeds=(0, 1), truncations=(15,))
+    trials = {
+        **keyed("gru", 10, [0.001, 0.032]),  # mean 0.0165 <= 0.0167
+        **keyed("gru", 20, [0.001, 0.033]),  # mean 0.0170
+        **keyed("gru", 40, [0.16, 0.17]),
+        **keyed("lstm", 10, [0.001, None]),
+        **keyed("gru", 10, [0.0, 0.0], 15),
+        **keyed("lstm", 10, [0.16, 0.16], 15),
+    }
+    summed = results.summary("adding", config, trials)
+    assert summed["none"]["gru"]["longest_solved_lag"] == 10
+    assert summed["none"]["gru"]["mean_loss"] == pytest.approx({"10": 0.0165, "20": 0.017, "40": 0.165})
+    assert summed["none"]["lstm"] == {
+        "longest_solved_lag": None,
+        "mean_loss": dict.fromkeys(("10", "20", "40")),
+        "trained": 2,
+        "solved": 1,
+        "diverged": 1,
+    }
+    assert [summed["15"][cell]["longest_solved_lag"] for cell in config.cells] == [10, None]
+    assert results.verdict("adding", config, summed) == (
+        "On the adding problem gru solves lags up to 10; lstm solves none of the lags."
+    )
+    assert results.truncation_rows(config, summed)[1] == [["through all steps", "10", "–"], ["15 steps", "10", "–"]]
+    assert results.loss_rows("adding", config, summed)[1] == [
+        ["best answer without a memory", "0.1667", "0.1667", "0.1667", "–"],
+        ["gru", "0.0165", "0.0170", "0.1650", "10"],
+        ["lstm", "–", "–", "–", "–"],
+    ]
+
+
+def test_a_truncation_of_all_steps_is_none():
+    steps = PROBLEMS["adding"].steps(LAG)
+    assert results.trial_of("adding", "gru", LAG, 0, steps).truncation is None
+    assert results.trial_of("adding", "gru", LAG, 0, steps - 1).truncation == steps - 1
+
+
+# --- the folder ---
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Two cells that solve nothing in two steps."""
+    folder = tmp_path_factory.mktemp("long") / "lags"
+    runner.compare("adding", Config(cells=("simple_rnn", "lstm"), lags=(5, 3), seeds=(0,), **TINY), folder)
+    return folder
+
+
+def test_a_cell_that_solves_nothing_is_not_trained_on_longer_lags(compared):
+    stored = json.loads((compared / "problems.json").read_text())
+    assert list(stored["trials"]) == [f"{cell}, lag 3, seed 0, truncation none" for cell in ("simple_rnn", "lstm")]
+    assert sorted(path.name for path in compared.iterdir()) == ["problems.html", "problems.json"]
+    assert list(stored["trials"]["lstm, lag 3, seed 0, truncation none"]["flow"]["start"]) == ["h", "c"]
+    page = (compared / "problems.html").read_text()
+    assert "On the adding problem simple_rnn solves none of the lags; lstm solves none of the lags." in page
+    assert page.count("<img") == 3
+    assert "Gradients through time, lag 3, seed 0" in page
+
+
+def test_a_comparison_goes_on_without_training_again_what_is_finished(compared, tmp_path, capsys):
+    stored = json.loads((compared / "problems.json").read_text())
+    for trial in stored["trials"].values():
+        trial["solved"], trial["marked"] = True, "kept"
+    (tmp_path / "problems.json").write_text(json.dumps(stored))
+    config = Config(cells=("lstm", "gru"), lags=(3, 5), seeds=(0,), truncations=(2, 99), **TINY)
+    after = runner.compare("adding", config, tmp_path, resume=True)
+    assert {key for key, trial in after["trials"].items() if "marked" in trial} == {*stored["trials"]}
+    new = [key for key in after["trials"] if key not in stored["trials"]]
+    assert new == [
+        *("lstm, lag 5, seed 0, truncation none", "gru, lag 3, seed 0, truncation none"),
+        *("lstm, lag 3, seed 0, truncation 2", "gru, lag 3, seed 0, truncation 2"),
+    ]
+    assert [line for line in capsys.readouterr().out.splitlines() if line.endswith("…")] == [f"{key} …" for key in new]
+    assert "Longest solved lag by truncation" in (tmp_path / "problems.html").read_text()
+
+
+def test_folders_that_cannot_be_used_are_refused_before_anything_is_trained(compared, tmp_path):
+    config = Config(cells=("lstm",), lags=(3,), seeds=(0,), **TINY)
+    (tmp_path / "notes.txt").write_text("mine")
+    before = (compared / "problems.json").read_bytes()
+    holds = f"{str(compared)!r} holds a comparison. Pass --resume to go on with it or --overwrite to replace it."
+    cases = [
+        (compared, {}, holds),
+        (tmp_path, {}, f"{str(tmp_path)!r} is not empty and holds no comparison. Choose another folder."),
+        (tmp_path / "notes.txt", {}, f"{str(tmp_path / 'notes.txt')!r} is a file; a comparison needs a folder."),
+        (
+            compared,
+            {"resume": True, "overwrite": True},
+            "`resume` and `overwrite` cannot both be given. Received: resume=True, overwrite=True.",
+        ),
+    ]
+    for folder, options, message in cases:
+        with refusal(message):
+            runner.compare("adding", config, folder, **options)
+    message = f"There is no comparison to resume in {str(tmp_path / 'no')!r}. Leave out --resume."
+    with refusal(message, FileNotFoundError):
+        runner.compare("adding", config, tmp_path / "no", resume=True)
+    other = Config(cells=("lstm",), lags=(3,), seeds=(0,), **TINY | {"units": 5})
+    message = (
+        f"`units` must be 7 to resume the comparison in {str(compared)!r}. Received: units=5. "
+        "Leave the option out, or compare in another folder."
+    )
+    with refusal(message):
+        runner.compare("adding", other, compared, resume=True)
+    with refusal(
+        message.replace("`units` must be 7", "`problem` must be 'adding'").replace("units=5", "problem='parity'")
+    ):
+        runner.compare("parity", config, compared, resume=True)
+    with refusal("`lag` must be an integer of at least 8. Received: lag=3. The temporal order needs that many steps."):
+        runner.compare("temporal_order", config, tmp_path / "new")
+    assert (compared / "problems.json").read_bytes() == before
+    assert not (tmp_path / "new").exists()
+
+
+# --- options and the command ---
+
+
+def test_the_names_in_the_options_are_those_of_the_problems():
+    assert tuple(PROBLEMS) == PROBLEM_NAMES
+    assert set(LISTS) < {*Config.__dataclass_fields__}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lags": ()}, "`lags` must be a list of one at least. Received: lags=[]."),
+        ({"seeds": (1, 2, 1)}, "`seeds` must be a list without the same twice. Received: seeds=[1, 2, 1]."),
+        ({"recurrent_gain": 0}, "`recurrent_gain` must be a number above 0. Received: recurrent_gain=0.0."),
+        (
+            {"cells": ("gru", "ltsm")},
+            "`cells` must be one of 'simple_rnn', 'lstm', 'gru'. Received: cells='ltsm'. Did you mean 'lstm'?",
+        ),
+    ],
+)
+def test_options_without_a_meaning_are_refused(options, message):
+    with refusal(message):
+        Config(**options)
+
+
+def test_the_command_trains_and_reports(tmp_path, capsys):
+    words = f"problems parity {tmp_path / 'out'} --cells gru --lags 2 --seeds 4 --units 3 --max-steps 1"
+    assert cli.run(words.split()) == cli.DONE
+    assert f"Report: {tmp_path / 'out' / 'problems.html'}" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "problems.json").read_text())["options"]["seeds"] == [4]
+
+
+def test_wrong_words_end_the_command(tmp_path, capsys):
+    assert cli.run(["problems", "parity", str(tmp_path), "--cells", "ltsm"]) == cli.USAGE
+    assert "Did you mean 'lstm'?" in capsys.readouterr().err
+    assert cli.run(["problems", "parity", str(tmp_path), "--seeds", "1,1"]) == cli.USAGE
+    expected = "seqapps problems parity: `seeds` must be a list without the same twice. Received: seeds=[1, 1].\n"
+    assert capsys.readouterr().err == expected
+    assert cli.run(["problems", "addition", str(tmp_path)]) == cli.USAGE
+    (tmp_path / "notes.txt").write_text("mine")
+    assert cli.run(["problems", "parity", str(tmp_path)]) == cli.PROBLEM
