@@ -88,7 +88,7 @@ def official(data: Path, chosen: bool) -> pd.DataFrame:
 
 
 def without(table: pd.DataFrame, speaker: str, chosen: bool) -> pd.DataFrame:
-    """One speaker tests, of the others takes 5-9 validate; with `chosen` the next one tests and this one is left out."""
+    """One speaker tests, takes 5-9 of the others validate; with `chosen` the next one tests, this one is left out."""
     names = sorted(table["speaker"].unique())
     take = table["index"].astype(int)
     table = table.assign(split="train")
