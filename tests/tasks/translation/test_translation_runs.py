@@ -1,6 +1,7 @@
 """Whole runs of translators: through the command line, resumed, continued, compared and exported together."""
 
 import json
+import tempfile
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import seqapps
 from seqapps import cli, run_folder
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.pipeline import export_together, fitting
+from seqapps.text import pair_batches
 
 QUICK = {"epochs": 2, "baselines": "none"}
 
@@ -193,6 +195,22 @@ def test_limits_that_leave_nothing_to_train_on_are_refused_before_a_folder_is_ma
     ):
         train(toys, tmp_path / "run", data=pairs, max_tokens=3)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"tokenizer": "byte_pair", "vocabulary_size": 270, "byte_pair_dropout": 0.3}])
+def test_the_training_part_is_encoded_once_and_nothing_of_it_is_left(options, toys, tmp_path, monkeypatch):
+    encode, written = pair_batches.encode, []
+
+    def counting(texts, encoder, path, most=None):
+        written.append(path.name)
+        return encode(texts, encoder, path, most)
+
+    monkeypatch.setattr(pair_batches, "encode", counting)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    train(toys, tmp_path / "run", epochs=1, **options)
+    assert written == [f"{part}.{side}.ids" for part in ("train", "validation") for side in ("source", "target")]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert not (tmp_path / "run" / "cache").exists()
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The whole story of a translator: pairs, model, training, export, evaluation, report."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,20 @@ def train(
     prepared = fitting.fitted(splits, config)
     if resume:  # before the model, whose stored start may not fit it
         run_folder.check_fitted(out, prepared.to_dict(), splits.fingerprints)
-    fitting.check_steps(config, splits, prepared)
-    training.set_seed(config.seed)
-    model = fitting.new_model(config, prepared, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
-    # Only now, when nothing in data or options can fail, may the folder change.
-    folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
-    run_folder.write_fitted(folder, prepared.to_dict(), splits.fingerprints, resume)
+    with fitting.encoded_training(splits, prepared) as whole:
+        fitting.check_steps(config, whole)
+        training.set_seed(config.seed)
+        model = fitting.new_model(config, prepared, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
+        # Only now, when nothing in data or options can fail, may the folder change.
+        folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
+        run_folder.write_fitted(folder, prepared.to_dict(), splits.fingerprints, resume)
+        whole = fitting.in_cache(whole, folder / fitting.CACHE, config, splits, prepared)
     splits = dataclasses.replace(splits, notes=telling.notes(splits, config))
     telling.say(splits, config, prepared)
 
-    progress, known, too_long = fitting.fit_and_export(folder, model, config, splits, prepared)
+    progress, known, too_long = fitting.fit_and_export(folder, model, config, splits, prepared, whole)
+    del whole  # before the files that it maps
+    shutil.rmtree(folder / fitting.CACHE)
     notes = (*splits.notes, *filter(None, [too_long, known.note() if known else ""]))
     served = serving.Served(folder)
     result = evaluation.evaluate(served, dataclasses.replace(splits, notes=notes), "test", known)
