@@ -132,6 +132,12 @@ def parallel(common: Path, languages: Languages) -> Parallel:
     return Parallel(*(path for path in paths if path is not None))
 
 
+def holds_parallel(folder: Path, languages: Languages) -> bool:
+    """Whether a folder has a part in one of the languages: `train.de` or `dev.en.gz`, and no `notes.deutsch`."""
+    names = [name for several in PART_NAMES.values() for name in several]
+    return any(_file(folder / name, language) for name in names for language in languages)
+
+
 def _file(common: Path, language: str) -> Path | None:
     names = (f"{common.name}.{language}{packed}" for packed in ("", ".gz"))
     found = [path for name in names if (path := common.with_name(name)).is_file()]

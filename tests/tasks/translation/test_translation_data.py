@@ -129,6 +129,21 @@ def test_a_run_is_measured_on_data_with_other_names_and_files(tmp_path):
         data.load_whole(folder, Config())
 
 
+def test_files_of_a_folder_are_parallel_by_their_whole_names(tmp_path):
+    trained = Config(source_language="de", target_language="en")
+    folder = write(tmp_path / "d", train=PAIRS, test=PAIRS[:5])
+    for name in ("notes.deutsch", "train.de.bak", "README.de", "train.en.txt.old", "x.en"):
+        (folder / name).write_text("no part\n", encoding="utf-8")
+    assert data.as_measured(folder, trained) == Config()
+    (folder / "dev.de").write_text("a\n", encoding="utf-8")
+    (folder / "dev.en.gz").write_bytes(gzip.compress(b"b\n"))
+    with refusal(f"The folder {str(folder)!r} has no train part, such as train.de and train.en.", FileNotFoundError):
+        data.as_measured(folder, trained)
+    for language in ("de", "en"):
+        (folder / f"train.{language}").write_text("a\nb\n", encoding="utf-8")
+    assert data.as_measured(folder, trained) == trained
+
+
 def test_a_file_that_the_training_named_is_asked_for_by_name(tmp_path):
     gone = str(tmp_path / "gone.tsv")
     message = f"There is no file {gone!r}. The run was split by `test_data` {gone!r}; for other data use --split all."

@@ -12,7 +12,7 @@ from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data.cleaning import Scan, kept_of_training, scan
 from seqapps.tasks.translation.data.splits import SPLITS, Part, Splits
 from seqapps.text.reading import Source
-from seqapps.text.reading.pairs import Languages, Pairs, open_pairs, pair_parts, parallel
+from seqapps.text.reading.pairs import Languages, Pairs, holds_parallel, open_pairs, pair_parts, parallel
 
 __all__ = ["SPLITS", "Data", "Part", "Splits", "as_measured", "load", "load_as_trained", "load_whole", "resolved"]
 
@@ -122,7 +122,7 @@ def _holds_languages(data: Data, config: Config) -> bool:
     if languages is None or isinstance(data, pd.DataFrame) or Path(data).is_file():
         return False
     folder = Path(data)
-    return not folder.is_dir() or any(folder.glob(f"*.{languages.source}*"))
+    return not folder.is_dir() or holds_parallel(folder, languages)
 
 
 def _opened(data: Pairs, config: Config) -> Source:
