@@ -9,6 +9,7 @@ from refusals import refusal
 
 from seqapps.tasks.translation import data
 from seqapps.tasks.translation.config import Config
+from seqapps.text.reading.pairs import Languages
 
 PAIRS = [(f"source number {number}", f"target number {number}") for number in range(97)]
 OWN = ["validation", "test"]
@@ -127,6 +128,27 @@ def test_a_run_is_measured_on_data_with_other_names_and_files(tmp_path):
     assert len(whole.parts["all"]) == len(PAIRS)
     with refusal(f"{folder}: `split` 'all' takes one file. Received: a folder with train, test."):
         data.load_whole(folder, Config())
+
+
+def test_a_run_is_measured_on_parallel_files_in_languages_that_are_named(tmp_path):
+    languages = Languages("de", "en")
+    by_table = Config(source_column="german", target_column="english", test_fraction=0.3)
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for part, pairs in {"train": PAIRS, "test": PAIRS[:9]}.items():
+        for side, language in enumerate(languages):
+            (folder / f"{part}.{language}").write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8")
+    named = Config(source_language="de", target_language="en")
+    for trained in (by_table, Config(source_language="src", target_language="trg", test_fraction=0.3)):
+        assert data.as_measured(folder, trained, languages) == named
+        whole = data.as_measured(folder / "test", trained, languages)
+        assert whole == Config(**vars(named) | {"test_fraction": 0.3})
+        assert pairs_of(data.load_whole(folder / "test", whole), "all") == PAIRS[:9]
+    assert pairs_of(data.load(folder, named), "test") == PAIRS[:9]
+    with refusal(
+        "`source_language` must be left out for a DataFrame. Received: source_language='de'. It has columns instead."
+    ):
+        data.as_measured(frame(PAIRS), by_table, languages)
 
 
 def test_files_of_a_folder_are_parallel_by_their_whole_names(tmp_path):

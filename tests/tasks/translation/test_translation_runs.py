@@ -66,6 +66,28 @@ def test_a_run_is_used_from_the_command_line(run, toys, tmp_path, capsys):
     assert "Scores on the test part (" in capsys.readouterr().out
 
 
+def test_a_run_that_learned_from_a_table_is_measured_on_parallel_files(run, toys, tmp_path, capsys):
+    pairs = toys["translation"].data
+    for side, language in (("source", "small"), ("target", "capital")):
+        (tmp_path / f"toy.{language}").write_text("".join(f"{text}\n" for text in pairs[side]), encoding="utf-8")
+    common, out = str(tmp_path / "toy"), tmp_path / "metrics.json"
+    words = ["translation", "evaluate", str(run), common, "--output", str(out)]
+    assert cli.run(words) == cli.PROBLEM
+    assert capsys.readouterr().err == (
+        f"seqapps: There is no file or folder {common!r}. For parallel files name `source_language` and "
+        "`target_language`.\n"
+    )
+    assert cli.run([*words, "--source-language", "small", "--target-language", "capital"]) == cli.DONE
+    measured = json.loads(out.read_text(encoding="utf-8"))
+    assert measured["methods"] == run_folder.read_json(run / "metrics.json")["methods"]
+    assert cli.run([*words, "--source-language", "small"]) == cli.USAGE
+    with refusal(
+        "`source_language` must be given together with `target_language`. Received: source_language=None. Each names "
+        "the ending of a file."
+    ):
+        seqapps.load(run).evaluate(common, target_language="capital")
+
+
 def test_what_a_request_cannot_have_is_refused_before_anything_is_loaded(tmp_path, capsys):
     words = ["translation", "predict", str(tmp_path / "none"), "x.txt", "--n-best", "9"]
     assert cli.run(words) == cli.USAGE

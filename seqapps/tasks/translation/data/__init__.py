@@ -35,8 +35,7 @@ def load(data: Data, config: Config) -> Splits:
         ValueError: If a file cannot be read, with file and line, or a part would have no pair.
     """
     languages = _languages(config)
-    if languages is not None and isinstance(data, pd.DataFrame):
-        checks.fail("source_language", "left out for a DataFrame", languages.source, "It has columns instead.")
+    _refuse_for_frame(languages, data)
     given = config.with_own_files(pair_parts(data, languages))
     if languages is not None:
         given = {split: parallel(each, languages) if isinstance(each, Path) else each for split, each in given.items()}
@@ -83,14 +82,25 @@ def resolved(config: Config, splits: Splits) -> Config:
     return dataclasses.replace(config, embedding_size=config.token_width, **columns)
 
 
-def as_measured(data: Data, config: Config) -> Config:
+def as_measured(data: Data, config: Config, languages: Languages | None = None) -> Config:
     """The config for data that a run is measured on, which may hold pairs otherwise than those of the training.
 
     Columns that are not there are found anew; where a folder has parts of its own, the rules that cut the training data
     do not apply; a single file needs no languages.
+
+    Args:
+        data: As for training.
+        config: Of the run.
+        languages: Of parallel files with other endings than those of the training, which may have had none.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a DataFrame is given with languages.
     """
-    languages = _languages(config) if _holds_languages(data, config) else None
-    changed: dict[str, Any] = {} if languages else {"source_language": None, "target_language": None}
+    _refuse_for_frame(languages, data)
+    languages = languages or (_languages(config) if _holds_languages(data, config) else None)
+    source, target = languages or (None, None)
+    changed: dict[str, Any] = {"source_language": source, "target_language": target}
     given = pair_parts(data, languages)
     defaults = type(config).__dataclass_fields__
     names = [f"{split}_{rule}" for split in given if split != "train" for rule in ("data", "fraction")]
@@ -114,6 +124,11 @@ def _languages(config: Config) -> Languages | None:
     if config.source_language is None or config.target_language is None:
         return None
     return Languages(config.source_language, config.target_language)
+
+
+def _refuse_for_frame(languages: Languages | None, data: Data) -> None:
+    if languages is not None and isinstance(data, pd.DataFrame):
+        checks.fail("source_language", "left out for a DataFrame", languages.source, "It has columns instead.")
 
 
 def _holds_languages(data: Data, config: Config) -> bool:

@@ -9,11 +9,12 @@ from seqapps import checks, run_folder, training
 from seqapps.tasks.translation import baselines as simple_methods
 from seqapps.tasks.translation import data as data_module
 from seqapps.tasks.translation import evaluation, plots, serving
-from seqapps.tasks.translation.config import Config
+from seqapps.tasks.translation.config import Config, check_languages
 from seqapps.tasks.translation.data import Data
 from seqapps.tasks.translation.pipeline import fitting, telling
 from seqapps.tasks.translation.pipeline.ensemble import export_together
 from seqapps.tasks.translation.pipeline.telling import summary
+from seqapps.text.reading.pairs import Languages
 
 __all__ = ["evaluate", "export_together", "summary", "train"]
 
@@ -81,6 +82,8 @@ def evaluate(
     split: str,
     baselines: str | None,
     against: str | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Metrics of a run on data that its own split rule cuts.
@@ -92,23 +95,37 @@ def evaluate(
         split: `"test"`, `"validation"` or `"all"`, which is every pair of `data`.
         baselines: `"none"`, `"fast"` or `"full"`; `None` means those with which the run was trained.
         against: A second run, whose translations stand in the table too and are tested against.
+        source_language: Ending of the file of sources, of parallel files with other endings than those of the training.
+        target_language: Ending of the file of targets.
         **options: How translations are searched for.
 
     Returns:
         As `metrics.json`.
     """
     checks.check_choice("split", split, ("test", "validation", "all"))
-    path, own = Path(folder) / "baselines.npz", served.config.baselines
+    check_languages(source_language, target_language)
+    known = _known(Path(folder) / "baselines.npz", served.config.baselines, baselines)
+    languages = Languages(source_language, target_language) if source_language and target_language else None
+    config = data_module.as_measured(data, served.config, languages)
+    splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
+    other = None if against is None else telling.other_run(against, folder, served.config, split)
+    told = run_folder.read_json(Path(folder) / "metrics.json")["notes"]  # of what was fitted
+    splits = dataclasses.replace(splits, notes=tuple(note for note in told if note != evaluation.CUT_NOTE))
+    return evaluation.evaluate(served, splits, split, known, other, **options).metrics
+
+
+def _known(path: Path, own: str, baselines: str | None) -> simple_methods.Baselines | None:
+    """The baselines of a run.
+
+    Args:
+        path: Their file.
+        own: Those with which the run was trained.
+        baselines: Those that are asked for; `None` means its own.
+    """
     if baselines is not None:
         checks.check_choice("baselines", baselines, ("none", "fast", "full"))
         if own == "none" and baselines != "none":
             checks.fail("baselines", "'none' for a run that was trained without baselines", baselines)
         if baselines not in ("none", own):
             checks.fail("baselines", f"'none' or {own!r}, with which the run was trained", baselines)
-    known = simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
-    config = data_module.as_measured(data, served.config)
-    splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
-    other = None if against is None else telling.other_run(against, folder, served.config, split)
-    told = run_folder.read_json(Path(folder) / "metrics.json")["notes"]  # of what was fitted
-    splits = dataclasses.replace(splits, notes=tuple(note for note in told if note != evaluation.CUT_NOTE))
-    return evaluation.evaluate(served, splits, split, known, other, **options).metrics
+    return simple_methods.Baselines.load(path) if baselines != "none" and path.is_file() else None
