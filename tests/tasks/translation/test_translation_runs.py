@@ -236,11 +236,30 @@ def test_the_training_part_is_encoded_once_and_nothing_of_it_is_left(options, to
 
 
 @pytest.mark.slow
-def test_pairs_that_are_too_long_are_counted(toys, tmp_path):
-    metrics = train(toys, tmp_path / "run", max_tokens=3, epochs=1)
-    assert [note.split(": ")[1].split(" ", 1)[1] for note in metrics["notes"]] == [
-        "pairs with more than 3 tokens on a side."
+def test_a_run_tells_of_its_training_and_a_measurement_of_what_is_measured(toys, tmp_path):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    pairs = toys["translation"].data.query("source != 'ab'")
+    asked = pd.DataFrame({"source": ["zz", "ab"], "target": ["YY", "BA"]})
+    short, long = (pairs[pairs["source"].str.len().isin(lengths)] for lengths in ((1, 2, 3), (4,)))
+    parts = {"train": [short, long, long[:7], asked.assign(target="X")], "dev": [short[:29]], "test": [asked]}
+    for name, frames in parts.items():
+        pd.concat(frames).to_csv(folder / f"{name}.csv", index=False)
+    metrics = train(
+        toys, tmp_path / "run", data=folder, max_tokens=3, epochs=1, validation_fraction=0.1, test_fraction=0.1
+    )
+    overlap = "2 sources are in the test part and, with another target, in the training part."
+    assert metrics["notes"] == [
+        "Not trained on: 7 pairs that stand in the training part already.",
+        "Not trained on: 29 pairs that are in the validation or test part too.",
+        overlap,
+        f"Not trained on: {len(long)} pairs with more than 3 tokens on a side.",
     ]
+    run = seqapps.load(tmp_path / "run")
+    assert run.evaluate(folder)["notes"] == [overlap]
+    assert run.evaluate(folder, split="validation")["notes"] == []
+    pd.concat([short, asked.assign(target="X")]).to_csv(folder / "train.csv", index=False)  # not what was trained on
+    assert run.evaluate(folder)["notes"] == []
 
 
 @pytest.mark.slow

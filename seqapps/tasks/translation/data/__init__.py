@@ -60,7 +60,7 @@ def load(data: Data, config: Config) -> Splits:
                 f"{part.source.name}: {len(cut)} pairs are too few for a {split} part. Supply more data. "
                 f"{' '.join(notes)}".strip()
             )
-    return Splits(parts, (*notes, *_overlap(scanned.sources[keep], own)))
+    return Splits(parts, tuple(notes), _overlaps(scanned.sources[keep], own))
 
 
 def load_whole(data: Data, config: Config) -> Splits:
@@ -159,14 +159,14 @@ def _cut(scanned: Scan, fractions: dict[str, float]) -> np.ndarray:
     return cut
 
 
-def _overlap(known: np.ndarray, own: dict[str, Scan]) -> list[str]:
+def _overlaps(known: np.ndarray, own: dict[str, Scan]) -> dict[str, str]:
     """Sentences on sources of parts with files of their own that are trained on, with another target."""
-    notes = []
+    overlaps = {}
     for split, scanned in own.items():
         if count := int(np.isin(scanned.sources, known).sum()):
             told = "1 source is" if count == 1 else f"{count} sources are"
-            notes.append(f"{told} in the {split} part and, with another target, in the training part.")
-    return notes
+            overlaps[split] = f"{told} in the {split} part and, with another target, in the training part."
+    return overlaps
 
 
 def _check_fractions(fractions: dict[str, float]) -> None:

@@ -109,8 +109,7 @@ def evaluate(
     config = data_module.as_measured(data, served.config, languages)
     splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
     other = None if against is None else telling.other_run(against, folder, served.config, split)
-    told = run_folder.read_json(Path(folder) / "metrics.json")["notes"]  # of what was fitted
-    splits = dataclasses.replace(splits, notes=tuple(note for note in told if note != evaluation.CUT_NOTE))
+    splits = dataclasses.replace(splits, notes=telling.notes_of_measured(splits, split, folder, known))
     return evaluation.evaluate(served, splits, split, known, other, **options).metrics
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from seqapps import report, run_folder
+from seqapps.tasks.translation import baselines as simple_methods
 from seqapps.tasks.translation import serving
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data import SPLITS, Splits
@@ -34,7 +35,24 @@ def penalty(metrics: dict[str, Any]) -> str:
 
 def notes(splits: Splits, config: Config) -> tuple[str, ...]:
     """What a person should know of the data and of what is fitted on them."""
-    return (*splits.notes, *filter(None, [sample_note(splits) if config.initialize_from is None else ""]))
+    sampled = sample_note(splits) if config.initialize_from is None else ""
+    return (*splits.notes, *splits.overlaps.values(), *filter(None, [sampled]))
+
+
+def notes_of_measured(
+    splits: Splits, split: str, folder: str | Path, known: simple_methods.Baselines | None
+) -> tuple[str, ...]:
+    """What a person should know of what a run is measured on and beside: nothing of what is trained on alone.
+
+    Args:
+        splits: The data.
+        split: What is measured.
+        folder: The run, which may have been trained on other data.
+        known: Its baselines, if they are measured too.
+    """
+    trained_on = run_folder.read_json(Path(folder) / "manifest.json")["fingerprints"]["train"]
+    overlap = splits.overlaps.get(split, "") if splits.fingerprints.get("train") == trained_on else ""
+    return tuple(filter(None, [overlap, known.note() if known else ""]))
 
 
 def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
