@@ -111,6 +111,16 @@ def test_predictions_hold_source_answer_and_what_the_baselines_say(run):
     assert sum(group["pairs"] for group in metrics["by_length"]) == metrics["pairs"]
 
 
+def test_the_length_penalty_of_a_run_is_the_best_of_validation_as_it_is_served(run, toys):
+    calibration = run_folder.read_json(run / "calibration.json")
+    told = {float(penalty): bleu for penalty, bleu in calibration["bleu"].items()}
+    assert [*told] == pytest.approx(np.arange(16) / 5)
+    assert told[calibration["length_penalty"]] == pytest.approx(max(told.values()), abs=5e-4)
+    for penalty in (0.0, 3.0):
+        measured = seqapps.load(run).evaluate(toys["translation"].data, split="validation", length_penalty=penalty)
+        assert measured["methods"]["model"]["bleu"] == pytest.approx(told[penalty])
+
+
 @pytest.mark.slow
 def test_a_run_is_tested_against_a_second_one(run, second, toys, tmp_path):
     metrics = seqapps.load(run).evaluate(toys["translation"].data, against=str(second))
