@@ -145,6 +145,7 @@ class EvaluateOptions(SearchOptions):
     """How a run is measured, beside what every task asks."""
 
     against: str | None = option(None, "second run, whose translations of the same sources are tested against")
+    together: tuple[str, ...] = option((), "runs that decide together with RUN, as `export` puts them: RUN2,RUN3")
     source_language: str | None = option(None, "ending of DATA's file of sources, where it is not that of the training")
     target_language: str | None = option(None, "ending of DATA's file of targets, where it is not that of the training")
 

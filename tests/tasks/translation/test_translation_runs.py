@@ -1,4 +1,4 @@
-"""Whole runs of translators: through the command line, resumed, continued, compared and exported together."""
+"""Whole runs of translators: through the command line, resumed, and continued."""
 
 import json
 import tempfile
@@ -7,13 +7,12 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from refusals import refusal
 
 import seqapps
 from seqapps import cli, run_folder
 from seqapps.tasks.translation.config import Config
-from seqapps.tasks.translation.pipeline import export_together, fitting
+from seqapps.tasks.translation.pipeline import fitting
 from seqapps.text import pair_batches
 
 QUICK = {"epochs": 2, "baselines": "none"}
@@ -32,14 +31,6 @@ def weights_of(run):
 @pytest.fixture(scope="module")
 def run(trained_run):
     return trained_run("translation", "gru")
-
-
-@pytest.fixture(scope="module")
-def second(toys, tmp_path_factory):
-    """A run with the same tokenizers and other weights."""
-    out = tmp_path_factory.mktemp("second") / "run"
-    train(toys, out, seed=7)
-    return out
 
 
 def test_a_run_is_used_from_the_command_line(run, toys, tmp_path, capsys):
@@ -119,59 +110,6 @@ def test_the_length_penalty_of_a_run_is_the_best_of_validation_as_it_is_served(r
     for penalty in (0.0, 3.0):
         measured = seqapps.load(run).evaluate(toys["translation"].data, split="validation", length_penalty=penalty)
         assert measured["methods"]["model"]["bleu"] == pytest.approx(told[penalty])
-
-
-@pytest.mark.slow
-def test_a_run_is_tested_against_a_second_one(run, second, toys, tmp_path):
-    metrics = seqapps.load(run).evaluate(toys["translation"].data, against=str(second))
-    assert metrics["methods"]["model of the other run"]["bleu"] < metrics["methods"]["model"]["bleu"]
-    assert metrics["paired_bootstrap"]["model of the other run"] < 0.05
-    assert "the best baseline, translation of the nearest source" in metrics["verdict"]
-    other = tmp_path / "lower"
-    train(toys, other, lowercase=True)
-    with refusal(
-        f"`against` must be a run with lowercase=False, as this one. Received: {str(other)!r} with lowercase=True."
-    ):
-        seqapps.load(run).evaluate(toys["translation"].data, against=str(other))
-
-
-@pytest.mark.slow
-def test_several_runs_become_one_saved_model(run, second, tmp_path, capsys):
-    words = ["translation", "export", str(run), str(second), str(tmp_path / "models")]
-    assert cli.run(words) == cli.DONE
-    version = tmp_path / "models" / "1"
-    assert capsys.readouterr().out == f"Verified and written: {version}\n"
-    facts = run_folder.read_json(version / "assets.extra" / "signatures.json")
-    assert facts["members"] == [run.name, second.name]
-    pairs = tf.constant(["abc", "d"]), tf.constant(["CBA", "D"])
-    models = [tf.saved_model.load(str(each)) for each in (version, *(each / "export" / "1" for each in (run, second)))]
-    together, *bounds = [model.score(*pairs)["log_probability"].numpy() for model in models]
-    bounds = np.stack(bounds)
-    assert (together <= bounds.max(axis=0) + 1e-4).all()
-    assert (together >= bounds.min(axis=0) - 1e-4).all()
-
-
-@pytest.mark.slow
-def test_runs_that_cannot_decide_together_are_refused(run, trained_run, toys, tmp_path):
-    other = tmp_path / "word"
-    train(toys, other, tokenizer="word")
-    with refusal(
-        f"`runs` must have the same tokenizers. Received: those of {str(other)!r} differ from those of {str(run)!r}. "
-        "Train them on the same data with the same options of the tokenizer."
-    ):
-        export_together([run, other], tmp_path / "models")
-    generator = trained_run("generation", "gru")
-    with refusal(
-        f"`runs` must be runs of the task 'translation'. Received: {str(generator)!r} of the task 'generation'."
-    ):
-        export_together([run, generator], tmp_path / "models")
-    assert not (tmp_path / "models").exists()
-
-
-def test_other_tasks_export_one_run(trained_run, tmp_path, capsys):
-    run = str(trained_run("generation", "gru"))
-    assert cli.run(["generation", "export", run, run, str(tmp_path / "models")]) == cli.PROBLEM
-    assert capsys.readouterr().err == "seqapps: `export` takes one run of the task 'generation'. Received: 2 runs.\n"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from seqapps.tasks.translation import evaluation, plots, serving
 from seqapps.tasks.translation.config import Config, check_languages
 from seqapps.tasks.translation.data import Data
 from seqapps.tasks.translation.pipeline import fitting, telling
-from seqapps.tasks.translation.pipeline.ensemble import export_together
+from seqapps.tasks.translation.pipeline.ensemble import export_together, served_together
 from seqapps.tasks.translation.pipeline.telling import summary
 from seqapps.text.reading.pairs import Languages
 
@@ -82,6 +83,7 @@ def evaluate(
     split: str,
     baselines: str | None,
     against: str | None = None,
+    together: Sequence[str | Path] = (),
     source_language: str | None = None,
     target_language: str | None = None,
     **options: Any,
@@ -95,13 +97,17 @@ def evaluate(
         split: `"test"`, `"validation"` or `"all"`, which is every pair of `data`.
         baselines: `"none"`, `"fast"` or `"full"`; `None` means those with which the run was trained.
         against: A second run, whose translations stand in the table too and are tested against.
+        together: Runs that decide together with this one: what is measured is the SavedModel that `export_together`
+            makes of them, with the options of this one.
         source_language: Ending of the file of sources, of parallel files with other endings than those of the training.
         target_language: Ending of the file of targets.
         **options: How translations are searched for.
 
     Returns:
-        As `metrics.json`.
+        As `metrics.json`; with `together` also the runs.
     """
+    if isinstance(together, str):
+        checks.fail("together", "a list of runs", together)
     checks.check_choice("split", split, ("test", "validation", "all"))
     check_languages(source_language, target_language)
     known = _known(Path(folder) / "baselines.npz", served.config.baselines, baselines)
@@ -110,7 +116,11 @@ def evaluate(
     splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
     other = None if against is None else telling.other_run(against, folder, served.config, split)
     splits = dataclasses.replace(splits, notes=telling.notes_of_measured(splits, split, folder, known))
-    return evaluation.evaluate(served, splits, split, known, other, **options).metrics
+    if not together:
+        return evaluation.evaluate(served, splits, split, known, other, **options).metrics
+    with served_together(folder, together, split) as all_of_them:
+        metrics = evaluation.evaluate(all_of_them, splits, split, known, other, **options).metrics
+    return metrics | {"together": [str(run) for run in (folder, *together)]}
 
 
 def _known(path: Path, own: str, baselines: str | None) -> simple_methods.Baselines | None:

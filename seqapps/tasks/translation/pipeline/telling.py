@@ -15,7 +15,9 @@ from seqapps.tasks.translation.preprocessing import Preprocessing, sample_note
 def summary(metrics: dict[str, Any]) -> str:
     """The score table and the verdict, for the terminal."""
     header, rows = report.score_table(metrics["methods"], METRICS)
-    heading = f"Scores on the {metrics['split']} part ({metrics['pairs']} pairs, length penalty {penalty(metrics)}):"
+    whose = f" of {len(metrics['together'])} runs together" if "together" in metrics else ""
+    part = f"{metrics['split']} part ({metrics['pairs']} pairs, length penalty {penalty(metrics)})"
+    heading = f"Scores{whose} on the {part}:"
     return "\n".join([heading, report.text_table(header, rows), metrics["verdict"], *_compared(metrics)])
 
 
@@ -97,15 +99,27 @@ def other_run(run: str, folder: str | Path, config: Config, split: str) -> servi
             f"`against` must be a run with lowercase={config.lowercase}, as this one. Received: {run!r} with "
             f"lowercase={other.config.lowercase}."
         )
+    check_same_part("against", run, folder, split)
+    return other
+
+
+def check_same_part(option: str, run: str | Path, folder: str | Path, split: str) -> None:
+    """Refuse a run that may have been trained on what is measured.
+
+    Args:
+        option: That names the run.
+        run: Its folder.
+        folder: That of the run whose rule splits the data.
+        split: What is measured.
+    """
     parts = [
         run_folder.read_json(f"{each}/manifest.json")["fingerprints"][split] for each in (run, folder) if split != "all"
     ]
     if len(set(parts)) > 1:
         raise ValueError(
-            f"`against` must be a run with the same {split} part. Received: {run!r} with another one, of which it may "
-            "have been trained on. Split both by the same rule, or measure on new data with --split all."
+            f"`{option}` must be a run with the same {split} part. Received: {str(run)!r} with another one, of which "
+            "it may have been trained on. Split both by the same rule, or measure on new data with --split all."
         )
-    return other
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
