@@ -3,12 +3,18 @@
 import base64
 import html
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from seqapps import run_folder
@@ -28,6 +34,9 @@ td.best { font-weight: 700; } tr.own { background: #f1f6fb; }
 img { max-width: 100%; height: auto; } p.note { color: #55606c; font-size: .92rem; }
 p.quote { white-space: pre-wrap; border-left: 2px solid #9ab; padding-left: .8rem; }
 """
+# Fonts with the same box for every character, and with pictures in place of outlines, which matplotlib cannot draw.
+UNSUITED = ("last resort", "lastresort", "color emoji")
+WITHOUT_LOOK = {"Cc", "Cn", "Co", "Cs"}  # control characters and those that a font may give any meaning
 COLORS = ("#1f6fb4", "#c2571a", "#6b7a88", "#8a5aa8", "#2f8f5b", "#b03a5b", "#8a7a1f")
 
 
@@ -73,13 +82,76 @@ class Section:
         return self
 
     def figure(self, figure: Figure, description: str) -> "Section":
-        """Add a figure with a description for those who cannot see it."""
+        """Add a figure with a description for those who cannot see it, and below it which characters have no font."""
         image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=120, bbox_inches="tight")
+        with _quiet_fonts():
+            missing = _find_fonts(figure)
+            figure.savefig(image, format="png", dpi=120, bbox_inches="tight")
         encoded = base64.b64encode(image.getvalue()).decode()
         alt = html.escape(description, quote=True)
         self.blocks.append(f'<img alt="{alt}" src="data:image/png;base64,{encoded}">')
+        if missing:
+            shown = ", ".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in sorted(missing))
+            self.paragraph(f"Shown as boxes, because no installed font has them: {shown}.", "note")
         return self
+
+
+@contextmanager
+def _quiet_fonts() -> Iterator[None]:
+    """Without what matplotlib says of characters and weights that a font lacks."""
+    logger = logging.getLogger(font_manager.__name__)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _find_fonts(figure: Figure) -> set[str]:
+    """Give the texts of a figure fonts for what their own has not: matplotlib's has no Chinese, Thai or Devanagari.
+
+    Returns:
+        The characters that no font has.
+    """
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        axis.get_ticklabels()  # which have no text before
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    wanted = {text: set(text.get_text()) - {"\n"} for text in texts}
+    lacking = {text: characters - _drawn(text.get_fontfamily(), characters) for text, characters in wanted.items()}
+    families, missing = _families_for(set().union(*lacking.values()))
+    for text, characters in lacking.items():
+        if characters:
+            text.set_fontfamily([*text.get_fontfamily(), *families])
+    return missing
+
+
+def _families_for(characters: set[str]) -> tuple[list[str], set[str]]:
+    """As few of the installed fonts as together have the characters, and those that none has."""
+    left = {each for each in characters if unicodedata.category(each) not in WITHOUT_LOOK}
+    names = {entry.name for entry in font_manager.fontManager.ttflist} if left else set()
+    suited = sorted(name for name in names if not any(word in name.lower() for word in UNSUITED))
+    drawn, families = {name: _drawn([name], left) for name in suited}, []
+    missing = characters - set().union(*drawn.values())
+    while left - missing:
+        families.append(max(drawn, key=lambda name: len(drawn[name] & left)))
+        left = left - drawn[families[-1]]
+    return families, missing
+
+
+def _drawn(families: Sequence[str], characters: set[str]) -> set[str]:
+    """The characters that fonts have; a font that cannot be read has none."""
+    found = set()
+    for family in families:
+        try:
+            properties = font_manager.FontProperties(family=[family])
+            font = font_manager.get_font(font_manager.findfont(properties, fallback_to_default=False))
+        except (OSError, RuntimeError, ValueError):
+            continue
+        found |= {each for each in characters if font.get_char_index(ord(each))}
+    return found
 
 
 def write(path: str | Path, title: str, sections: Sequence[Section]) -> None:

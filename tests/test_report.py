@@ -3,6 +3,10 @@
 import re
 
 import numpy as np
+import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from seqapps import config, report
@@ -44,6 +48,56 @@ def test_the_page_is_one_file_that_loads_nothing_and_escapes_what_users_wrote(tm
     assert '<tr class="own"><td>&lt;b&gt;</td><td>1</td></tr><tr><td>c</td><td class="best">2</td></tr>' in page
     assert 'alt="a &quot;curve&quot;"' in page
     assert [source[:22] for source in re.findall(r'(?:src|href)="([^"]*)"', page)] == ["data:image/png;base64,"]
+
+
+@pytest.fixture
+def toy_font(tmp_path, monkeypatch):
+    """A font that has 日 and nothing else, beside those that matplotlib brings along."""
+    manager = font_manager.fontManager
+    own = [entry for entry in manager.ttflist if "DejaVu" in entry.name or "Last Resort" in entry.name]
+    monkeypatch.setattr(manager, "ttflist", own)
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0)), pen.lineTo((0, 900)), pen.lineTo((900, 0)), pen.closePath()
+    builder = FontBuilder(1000)
+    builder.setupGlyphOrder([".notdef", "sun"])
+    builder.setupCharacterMap({ord("日"): "sun"})
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "sun": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (1000, 0), "sun": (1000, 0)})
+    builder.setupHorizontalHeader(ascent=900, descent=-100)
+    builder.setupNameTable({"familyName": "Toy Sun", "styleName": "Regular"})
+    builder.setupOS2(sTypoAscender=900, usWinAscent=900, usWinDescent=100)
+    builder.setupPost()
+    builder.save(tmp_path / "toy.ttf")
+    manager.addfont(str(tmp_path / "toy.ttf"))
+    return "Toy Sun"
+
+
+def drawn(texts):
+    """A section with a figure whose ticks have these texts, and the fonts that they were given."""
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    axes.set_yticks(range(len(texts)), texts)
+    section = report.Section("Texts").figure(figure, "texts")
+    return section, [label.get_fontfamily() for label in axes.get_yticklabels()]
+
+
+def test_a_text_in_another_script_is_drawn_with_a_font_that_has_it(toy_font):
+    section, families = drawn(["so", "日", "a日·"])
+    assert families[0] == font_manager.FontProperties().get_family()
+    assert families[1] == families[2] == [*families[0], toy_font]
+    assert len(section.blocks) == 1
+
+
+def test_what_no_font_has_is_said_below_the_figure(toy_font):
+    section, _ = drawn(["日本", "\x07", "ไท", "\ue000", "日"])
+    assert section.blocks[1:] == [
+        '<p class="note">Shown as boxes, because no installed font has them: U+0007, ท, ไ, 本, U+E000.</p>'
+    ]
+
+
+def test_text_that_is_read_from_the_right_is_drawn():
+    section, _ = drawn(["مرحبا", "·שלום", "abc שלום 12"])
+    assert len(section.blocks) == 1
 
 
 def test_the_curves_show_both_losses_and_the_kept_epoch():

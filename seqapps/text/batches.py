@@ -1,5 +1,6 @@
 """Encoded texts on disk, and batches of texts of about equal length in an order that a resumed run repeats."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -66,9 +67,18 @@ def encode(texts: Iterable[str], encoder, path: Path) -> Encoded:
             ids = encoder(tf.constant(some, tf.string))
             lengths.append(ids.row_lengths().numpy().astype("int64"))
             file.write(ids.flat_values.numpy().astype("int32").tobytes())
-    starts = np.cumsum(np.concatenate(lengths))
-    ids = np.memmap(path, "int32", "r") if starts[-1] else np.zeros(0, "int32")  # an empty file cannot be mapped
-    return Encoded(ids, starts)
+    return Encoded(_mapped(path), np.cumsum(np.concatenate(lengths)))
+
+
+def copied(encoded: Encoded, path: Path) -> Encoded:
+    """The same texts, whose ids are read from a file of their own; an old one is replaced."""
+    encoded.token_ids.tofile(path)
+    return dataclasses.replace(encoded, token_ids=_mapped(path))
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The ids of a file; an empty one cannot be mapped."""
+    return np.memmap(path, "int32", "r") if path.stat().st_size else np.zeros(0, "int32")
 
 
 def spread(count: int, most: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Batches of pairs of about equal length and about equal token counts, in an order that a resumed run repeats."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,12 @@ class EncodedPairs:
     def lengths(self) -> np.ndarray:
         """`(pairs,)`: tokens of the longer side."""
         return np.maximum(self.source.lengths, self.target.lengths)[self.rows]
+
+    def copied(self, folder: Path, name: str) -> "EncodedPairs":
+        """The same pairs, whose ids are read from files of their own, `NAME.source.ids` and `NAME.target.ids`."""
+        source = batches.copied(self.source, folder / f"{name}.source.ids")
+        target = batches.copied(self.target, folder / f"{name}.target.ids")
+        return dataclasses.replace(self, source=source, target=target)
 
     def batch(self, chosen: np.ndarray, seed: tuple[int, int] | None = None) -> tuple[tuple, np.ndarray]:
         """What a model takes of some pairs, and what it should answer.

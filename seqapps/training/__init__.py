@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from seqapps import checks, run_folder
 from seqapps.config import TaskConfig
 from seqapps.training.optimizer import DenseAdam, WarmupSchedule, make_optimizer
 from seqapps.training.resumable import STATE_FILE, Progress, ResumableTraining, Score
@@ -17,6 +18,7 @@ __all__ += ["fit", "keep_memory", "set_seed", "start_from"]
 
 # Numbers of malloc.h: one arena for all threads; no block of its own from the system; never give back; take much.
 MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 1 << 28))
+SAME_SHAPES = ("merge_mode", "residual", "pooling")  # options that the shapes of weights do not tell
 
 
 def set_seed(seed: int) -> None:
@@ -89,18 +91,19 @@ def fit(
     return state.progress
 
 
-def start_from(model: keras.Model, run: Path, alike: str) -> None:
+def start_from(model: keras.Model, config: TaskConfig, alike: str) -> None:
     """Give a model the weights of a finished run.
 
     Args:
         model: Built.
-        run: Its folder.
+        config: Its options, of which `initialize_from` names the run.
         alike: What the two must have in common, for the message.
 
     Raises:
         FileNotFoundError: If it is no finished run.
-        ValueError: If its weights have other shapes.
+        ValueError: If its weights have other shapes, or would mean something else in this model.
     """
+    run = Path(str(config.initialize_from))
     if not (run / "model.keras").is_file():
         raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
     other = keras.models.load_model(run / "model.keras", compile=False)
@@ -110,4 +113,10 @@ def start_from(model: keras.Model, run: Path, alike: str) -> None:
             f"`initialize_from` must be a run with the same {alike}. "
             f"Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
         )
+    stored = run_folder.read_json(run / "config.json")
+    for name in SAME_SHAPES:
+        own, given = stored.get(name), getattr(config, name, None)  # `None` where a task has no such option
+        if own != given:
+            advice = f"The weights of the run {str(run)!r} mean another thing with another value."
+            checks.fail(name, f"{own!r} with this `initialize_from`", given, advice)
     model.set_weights(other.get_weights())

@@ -134,6 +134,22 @@ def test_ids_of_a_tokenizer_are_those_it_gives_with_the_end(made, texts, tokeniz
         ] == (expected)
 
 
+def test_copied_ids_are_read_from_files_of_their_own(made, tmp_path):
+    (tmp_path / "mine.source.ids").write_bytes(b"an older file")
+    first = made(False)
+    copy = first.copied(tmp_path, "mine")
+    for side in ("source", "target"):
+        theirs, ours = getattr(first, side), getattr(copy, side)
+        assert isinstance(ours.token_ids, np.memmap)
+        assert (tmp_path / f"mine.{side}.ids").read_bytes() == theirs.token_ids.tobytes()
+        np.testing.assert_array_equal(ours.starts, theirs.starts)
+        assert ours.token_ids.dtype == "int32"
+    chosen = np.arange(PAIRS)
+    assert_same([tf.nest.flatten(copy.batch(chosen))], [tf.nest.flatten(first.batch(chosen))])
+    none = EncodedPairs(encoded([]), encoded([]), np.zeros(0, int)).copied(tmp_path, "none")
+    assert (len(none), none.source.token_ids.tolist()) == (0, [])
+
+
 # --- a batch ---
 
 

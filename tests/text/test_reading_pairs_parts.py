@@ -113,6 +113,15 @@ def test_a_folder_without_a_train_part_is_refused(tmp_path):
             pair_parts(tmp_path, languages)
 
 
+def test_what_the_names_of_files_have_in_common_asks_for_their_languages(tmp_path):
+    two_files(tmp_path, "news[1]")
+    common, other = tmp_path / "news[1]", tmp_path / "new"
+    with refusal(f"There is no file or folder {str(common)!r}. {NAME_LANGUAGES}", FileNotFoundError):
+        pair_parts(common)
+    with refusal(f"There is no file or folder {str(other)!r}.", FileNotFoundError):
+        pair_parts(other)
+
+
 def test_other_data_are_refused():
     for languages in (None, ENGLISH_FRENCH):
         with refusal("`data` must be a path or a DataFrame. Received: data=['Go.', 'Va !']."):

@@ -63,14 +63,10 @@ class Config(TaskConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for given, other in (("source_language", "target_language"), ("target_language", "source_language")):
-            if getattr(self, given) is not None and getattr(self, other) is None:
-                checks.fail(other, f"given together with `{given}`", None, "Each names the ending of a file.")
+        check_languages(self.source_language, self.target_language)
         for name in ("source_column", "target_column"):
             if self.source_language is not None and getattr(self, name) is not None:
                 checks.fail(name, "left out with `source_language`", getattr(self, name), "Parallel files have none.")
-        if self.source_language is not None and self.source_language == self.target_language:
-            checks.fail("target_language", "another one than `source_language`", self.target_language)
         if self.tokenizer == "byte_pair":
             advice = f"The {len(SPECIAL_TOKENS)} reserved ids and the {BYTES} bytes need a place."
             checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)
@@ -101,6 +97,16 @@ class Config(TaskConfig):
             "recurrent_dropout": self.recurrent_dropout,
             "residual": self.residual,
         }
+
+
+def check_languages(source: str | None, target: str | None) -> None:
+    """Refuse one language without the other, and one for both sides."""
+    given = {"source_language": source, "target_language": target}
+    for name, other in zip(given, reversed(given), strict=True):
+        if given[name] is not None and given[other] is None:
+            checks.fail(other, f"given together with `{name}`", None, "Each names the ending of a file.")
+    if source is not None and source == target:
+        checks.fail("target_language", "another one than `source_language`", target)
 
 
 @dataclass(frozen=True)
@@ -139,3 +145,10 @@ class EvaluateOptions(SearchOptions):
     """How a run is measured, beside what every task asks."""
 
     against: str | None = option(None, "second run, whose translations of the same sources are tested against")
+    together: tuple[str, ...] = option((), "runs that decide together with RUN, as `export` puts them: RUN2,RUN3")
+    source_language: str | None = option(None, "ending of DATA's file of sources, where it is not that of the training")
+    target_language: str | None = option(None, "ending of DATA's file of targets, where it is not that of the training")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_languages(self.source_language, self.target_language)

@@ -1,5 +1,6 @@
 """What is fitted on the training part: the tokenizers of both languages. The same object serves inside the graph."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -33,26 +34,44 @@ class Preprocessing:
         """Whether both languages have one vocabulary."""
         return self.source is self.target
 
-    def encode(
-        self, part: Part, folder: Path, name: str, dropout: float = 0.0, most: int | None = None
-    ) -> EncodedPairs:
+    def encode(self, part: Part, folder: Path, name: str, most: int | None = None) -> EncodedPairs:
         """Pairs as ids on disk.
 
         Args:
             part: The pairs; never held together.
             folder: Where the files go; old ones are replaced.
             name: Of the files.
-            dropout: Of the merges of byte pairs, in batches that are given a seed.
             most: Tokens of a text that are kept: its first ones.
         """
-        sides = {"source": (self.source, part.sources), "target": (self.target, part.targets)}
-        encoded, again = {}, []
-        for side, (tokenizer, texts) in sides.items():
-            encoded[side] = pair_batches.encode(texts(), tokenizer.encode, folder / f"{name}.{side}.ids", most)
-            if dropout:
-                stored = pair_batches.store(texts(), folder / f"{name}.{side}.texts")
-                again.append((stored, pair_batches.random_encoder(tokenizer, dropout)))
-        return EncodedPairs(**encoded, rows=np.arange(len(part)), again=tuple(again) or None)
+        source, target = (
+            pair_batches.encode(texts, tokenizer.encode, folder / f"{name}.{side}.ids", most)
+            for side, tokenizer, texts in self._sides(part)
+        )
+        return EncodedPairs(source, target, np.arange(len(part)))
+
+    def cut_anew(self, pairs: EncodedPairs, part: Part, folder: Path, name: str, dropout: float) -> EncodedPairs:
+        """Pairs whose texts batches cut in other ways, where they are given a seed.
+
+        Args:
+            pairs: From `encode`.
+            part: The same pairs as texts, which go to disk.
+            folder: Where the files go; old ones are replaced.
+            name: Of the files.
+            dropout: Part of the merges of byte pairs that is left out.
+        """
+        again = tuple(
+            (
+                pair_batches.store(texts, folder / f"{name}.{side}.texts"),
+                pair_batches.random_encoder(tokenizer, dropout),
+            )
+            for side, tokenizer, texts in self._sides(part)
+        )
+        return dataclasses.replace(pairs, again=again)
+
+    def _sides(self, part: Part) -> Iterator[tuple[str, tokenizers.Tokenizer, Iterator[str]]]:
+        """The name, tokenizer and texts of both sides."""
+        yield "source", self.source, part.sources()
+        yield "target", self.target, part.targets()
 
     def to_dict(self) -> dict[str, Any]:
         """The state, as `preprocessing.json` holds it."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from functools import partial
+from glob import escape
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from seqapps.text.reading.tables import open_frame
 LINES = ".txt"  # source, tab, target and perhaps more, without a header: as Anki's decks are distributed
 ENDINGS = (*TABLE_ENDINGS, LINES)
 NO_COLUMN = ""  # of data that have none
+NAME_LANGUAGES = "For parallel files name `source_language` and `target_language`."
 
 
 class Parallel(NamedTuple):
@@ -79,7 +81,7 @@ def open_pairs(
         close = checks.suggestion(ending_of(data), ENDINGS)
         raise ValueError(
             f"{data.name}: the name must end in one of {checks.listing(ENDINGS)}, also with '.gz'. Received: "
-            f"{ending_of(data)!r}.{close} For parallel files name `source_language` and `target_language`."
+            f"{ending_of(data)!r}.{close} {NAME_LANGUAGES}"
         )
     return TABLES[ending_of(data)](data, wanted)
 
@@ -105,7 +107,8 @@ def pair_parts(data: str | Path | pd.DataFrame, languages: Languages | None = No
         if languages:
             return {"train": parallel(folder, languages)}
         if not folder.exists():
-            raise FileNotFoundError(f"There is no file or folder {str(folder)!r}.")
+            advice = f" {NAME_LANGUAGES}" if any(folder.parent.glob(f"{escape(folder.name)}.*")) else ""
+            raise FileNotFoundError(f"There is no file or folder {str(folder)!r}.{advice}")
         return {"train": folder}
     found = {part: [*_candidates(folder, names, languages)] for part, names in PART_NAMES.items()}
     for part, several in found.items():
@@ -114,7 +117,7 @@ def pair_parts(data: str | Path | pd.DataFrame, languages: Languages | None = No
             raise ValueError(f"The folder {str(data)!r} has more than one {part} part: {both}. Keep one.")
     if not found["train"]:
         wanted = f"train.{languages.source} and train.{languages.target}" if languages else "train.tsv"
-        advice = "" if languages else " For parallel files name `source_language` and `target_language`."
+        advice = "" if languages else f" {NAME_LANGUAGES}"
         raise FileNotFoundError(f"The folder {str(data)!r} has no train part, such as {wanted}.{advice}")
     return {part: several[0] for part, several in found.items() if several}
 
@@ -130,6 +133,12 @@ def parallel(common: Path, languages: Languages) -> Parallel:
         if path is None:
             raise FileNotFoundError(f"There is no file {str(common)!r} with the ending .{language} or .{language}.gz.")
     return Parallel(*(path for path in paths if path is not None))
+
+
+def holds_parallel(folder: Path, languages: Languages) -> bool:
+    """Whether a folder has a part in one of the languages: `train.de` or `dev.en.gz`, and no `notes.deutsch`."""
+    names = [name for several in PART_NAMES.values() for name in several]
+    return any(_file(folder / name, language) for name in names for language in languages)
 
 
 def _file(common: Path, language: str) -> Path | None:

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from refusals import refusal
 
-from seqapps import cli, run_folder
+from seqapps import cli, run_folder, training
 from seqapps.tasks.forecasting.config import Config as ForecastingConfig
 from seqapps.tasks.sentiment import data
 from seqapps.tasks.sentiment.config import Config
+from seqapps.tasks.sentiment.model import build_model
 from seqapps.tasks.sentiment.pipeline import fitting
 
 ALIKE = "tokenizer, vocabulary, embedding, cell, units, layers, directions, pooling and classes"
@@ -162,6 +163,28 @@ def test_other_units_are_refused(capfd, folder, toys, tmp_path):
         f"`initialize_from` must be a run with the same {ALIKE}. Received: {str(folder)!r} with weights of shapes "
         f"{theirs}, where this model has {ours}."
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "stored", "received"),
+    [
+        ({"bidirectional": True, "merge_mode": "sum"}, "merge_mode", "ave", "sum"),
+        ({"bidirectional": True, "merge_mode": "ave", "num_layers": 2, "residual": True}, "residual", False, True),
+        ({"pooling": "max"}, "pooling", "mean", "max"),
+    ],
+)
+def test_what_gives_weights_of_the_same_shapes_another_meaning_is_refused(options, name, stored, received, tmp_path):
+    keras.utils.set_random_seed(0)
+    small = options | {"units": 7, "embedding_size": 5, "initialize_from": str(tmp_path)}
+    theirs, ours = Config(**small | {name: stored}), Config(**small)
+    build_model(theirs, 11, 2).save(tmp_path / "model.keras")
+    run_folder.write_json(tmp_path / "config.json", {"task": "sentiment", **theirs.to_dict()})
+    with refusal(
+        f"`{name}` must be {stored!r} with this `initialize_from`. Received: {name}={received!r}. "
+        f"The weights of the run {str(tmp_path)!r} mean another thing with another value."
+    ):
+        training.start_from(build_model(ours, 11, 2), ours, ALIKE)
+    training.start_from(build_model(theirs, 11, 2), theirs, ALIKE)
 
 
 def test_what_is_no_finished_run_is_refused(capfd, folder, toys, tmp_path):

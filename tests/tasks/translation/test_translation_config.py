@@ -89,6 +89,14 @@ def test_requests_beyond_the_bounds_are_refused(options, message):
             kind(**options)
 
 
+@pytest.mark.parametrize("name", ["one language", "the other language", "equal languages"])
+def test_languages_of_what_is_measured_are_a_pair_too(name):
+    options, message = REFUSED[name]
+    with refusal(message):
+        EvaluateOptions(**options)
+    assert EvaluateOptions(**BOTH).target_language == "en"
+
+
 def test_there_are_no_more_translations_than_the_beam_is_wide():
     assert PredictOptions(beam_width=3, n_best=3).n_best == 3
     with refusal("`n_best` must be at most beam_width. Received: n_best=4. Raise beam_width, which is 3."):

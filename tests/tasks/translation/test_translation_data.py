@@ -9,6 +9,7 @@ from refusals import refusal
 
 from seqapps.tasks.translation import data
 from seqapps.tasks.translation.config import Config
+from seqapps.text.reading.pairs import Languages
 
 PAIRS = [(f"source number {number}", f"target number {number}") for number in range(97)]
 OWN = ["validation", "test"]
@@ -65,8 +66,8 @@ def test_what_teaches_nothing_or_tells_too_much_is_left_out_and_counted(tmp_path
         "Not trained on: 1 pair one of whose sides is more than 4 times as long as the other.",
         "Not trained on: 2 pairs that stand in the training part already.",
         "Not trained on: 1 pair that are in the validation or test part too.",
-        "1 source is in the test part and, with another target, in the training part.",
     )
+    assert splits.overlaps == {"test": "1 source is in the test part and, with another target, in the training part."}
 
 
 def test_a_validation_or_test_file_stays_whole_and_a_part_that_is_cut_has_no_empty_sides(tmp_path):
@@ -127,6 +128,42 @@ def test_a_run_is_measured_on_data_with_other_names_and_files(tmp_path):
     assert len(whole.parts["all"]) == len(PAIRS)
     with refusal(f"{folder}: `split` 'all' takes one file. Received: a folder with train, test."):
         data.load_whole(folder, Config())
+
+
+def test_a_run_is_measured_on_parallel_files_in_languages_that_are_named(tmp_path):
+    languages = Languages("de", "en")
+    by_table = Config(source_column="german", target_column="english", test_fraction=0.3)
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for part, pairs in {"train": PAIRS, "test": PAIRS[:9]}.items():
+        for side, language in enumerate(languages):
+            (folder / f"{part}.{language}").write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8")
+    named = Config(source_language="de", target_language="en")
+    for trained in (by_table, Config(source_language="src", target_language="trg", test_fraction=0.3)):
+        assert data.as_measured(folder, trained, languages) == named
+        whole = data.as_measured(folder / "test", trained, languages)
+        assert whole == Config(**vars(named) | {"test_fraction": 0.3})
+        assert pairs_of(data.load_whole(folder / "test", whole), "all") == PAIRS[:9]
+    assert pairs_of(data.load(folder, named), "test") == PAIRS[:9]
+    with refusal(
+        "`source_language` must be left out for a DataFrame. Received: source_language='de'. It has columns instead."
+    ):
+        data.as_measured(frame(PAIRS), by_table, languages)
+
+
+def test_files_of_a_folder_are_parallel_by_their_whole_names(tmp_path):
+    trained = Config(source_language="de", target_language="en")
+    folder = write(tmp_path / "d", train=PAIRS, test=PAIRS[:5])
+    for name in ("notes.deutsch", "train.de.bak", "README.de", "train.en.txt.old", "x.en"):
+        (folder / name).write_text("no part\n", encoding="utf-8")
+    assert data.as_measured(folder, trained) == Config()
+    (folder / "dev.de").write_text("a\n", encoding="utf-8")
+    (folder / "dev.en.gz").write_bytes(gzip.compress(b"b\n"))
+    with refusal(f"The folder {str(folder)!r} has no train part, such as train.de and train.en.", FileNotFoundError):
+        data.as_measured(folder, trained)
+    for language in ("de", "en"):
+        (folder / f"train.{language}").write_text("a\nb\n", encoding="utf-8")
+    assert data.as_measured(folder, trained) == trained
 
 
 def test_a_file_that_the_training_named_is_asked_for_by_name(tmp_path):

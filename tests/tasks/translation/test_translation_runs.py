@@ -1,18 +1,19 @@
-"""Whole runs of translators: through the command line, resumed, continued, compared and exported together."""
+"""Whole runs of translators: through the command line, resumed, and continued."""
 
 import json
+import tempfile
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from refusals import refusal
 
 import seqapps
 from seqapps import cli, run_folder
 from seqapps.tasks.translation.config import Config
-from seqapps.tasks.translation.pipeline import export_together, fitting
+from seqapps.tasks.translation.pipeline import fitting
+from seqapps.text import pair_batches
 
 QUICK = {"epochs": 2, "baselines": "none"}
 
@@ -30,14 +31,6 @@ def weights_of(run):
 @pytest.fixture(scope="module")
 def run(trained_run):
     return trained_run("translation", "gru")
-
-
-@pytest.fixture(scope="module")
-def second(toys, tmp_path_factory):
-    """A run with the same tokenizers and other weights."""
-    out = tmp_path_factory.mktemp("second") / "run"
-    train(toys, out, seed=7)
-    return out
 
 
 def test_a_run_is_used_from_the_command_line(run, toys, tmp_path, capsys):
@@ -64,6 +57,28 @@ def test_a_run_is_used_from_the_command_line(run, toys, tmp_path, capsys):
     assert "Scores on the test part (" in capsys.readouterr().out
 
 
+def test_a_run_that_learned_from_a_table_is_measured_on_parallel_files(run, toys, tmp_path, capsys):
+    pairs = toys["translation"].data
+    for side, language in (("source", "small"), ("target", "capital")):
+        (tmp_path / f"toy.{language}").write_text("".join(f"{text}\n" for text in pairs[side]), encoding="utf-8")
+    common, out = str(tmp_path / "toy"), tmp_path / "metrics.json"
+    words = ["translation", "evaluate", str(run), common, "--output", str(out)]
+    assert cli.run(words) == cli.PROBLEM
+    assert capsys.readouterr().err == (
+        f"seqapps: There is no file or folder {common!r}. For parallel files name `source_language` and "
+        "`target_language`.\n"
+    )
+    assert cli.run([*words, "--source-language", "small", "--target-language", "capital"]) == cli.DONE
+    measured = json.loads(out.read_text(encoding="utf-8"))
+    assert measured["methods"] == run_folder.read_json(run / "metrics.json")["methods"]
+    assert cli.run([*words, "--source-language", "small"]) == cli.USAGE
+    with refusal(
+        "`source_language` must be given together with `target_language`. Received: source_language=None. Each names "
+        "the ending of a file."
+    ):
+        seqapps.load(run).evaluate(common, target_language="capital")
+
+
 def test_what_a_request_cannot_have_is_refused_before_anything_is_loaded(tmp_path, capsys):
     words = ["translation", "predict", str(tmp_path / "none"), "x.txt", "--n-best", "9"]
     assert cli.run(words) == cli.USAGE
@@ -87,57 +102,14 @@ def test_predictions_hold_source_answer_and_what_the_baselines_say(run):
     assert sum(group["pairs"] for group in metrics["by_length"]) == metrics["pairs"]
 
 
-@pytest.mark.slow
-def test_a_run_is_tested_against_a_second_one(run, second, toys, tmp_path):
-    metrics = seqapps.load(run).evaluate(toys["translation"].data, against=str(second))
-    assert metrics["methods"]["model of the other run"]["bleu"] < metrics["methods"]["model"]["bleu"]
-    assert metrics["paired_bootstrap"]["model of the other run"] < 0.05
-    assert "the best baseline, translation of the nearest source" in metrics["verdict"]
-    other = tmp_path / "lower"
-    train(toys, other, lowercase=True)
-    with refusal(
-        f"`against` must be a run with lowercase=False, as this one. Received: {str(other)!r} with lowercase=True."
-    ):
-        seqapps.load(run).evaluate(toys["translation"].data, against=str(other))
-
-
-@pytest.mark.slow
-def test_several_runs_become_one_saved_model(run, second, tmp_path, capsys):
-    words = ["translation", "export", str(run), str(second), str(tmp_path / "models")]
-    assert cli.run(words) == cli.DONE
-    version = tmp_path / "models" / "1"
-    assert capsys.readouterr().out == f"Verified and written: {version}\n"
-    facts = run_folder.read_json(version / "assets.extra" / "signatures.json")
-    assert facts["members"] == [run.name, second.name]
-    pairs = tf.constant(["abc", "d"]), tf.constant(["CBA", "D"])
-    models = [tf.saved_model.load(str(each)) for each in (version, *(each / "export" / "1" for each in (run, second)))]
-    together, *bounds = [model.score(*pairs)["log_probability"].numpy() for model in models]
-    bounds = np.stack(bounds)
-    assert (together <= bounds.max(axis=0) + 1e-4).all()
-    assert (together >= bounds.min(axis=0) - 1e-4).all()
-
-
-@pytest.mark.slow
-def test_runs_that_cannot_decide_together_are_refused(run, trained_run, toys, tmp_path):
-    other = tmp_path / "word"
-    train(toys, other, tokenizer="word")
-    with refusal(
-        f"`runs` must have the same tokenizers. Received: those of {str(other)!r} differ from those of {str(run)!r}. "
-        "Train them on the same data with the same options of the tokenizer."
-    ):
-        export_together([run, other], tmp_path / "models")
-    generator = trained_run("generation", "gru")
-    with refusal(
-        f"`runs` must be runs of the task 'translation'. Received: {str(generator)!r} of the task 'generation'."
-    ):
-        export_together([run, generator], tmp_path / "models")
-    assert not (tmp_path / "models").exists()
-
-
-def test_other_tasks_export_one_run(trained_run, tmp_path, capsys):
-    run = str(trained_run("generation", "gru"))
-    assert cli.run(["generation", "export", run, run, str(tmp_path / "models")]) == cli.PROBLEM
-    assert capsys.readouterr().err == "seqapps: `export` takes one run of the task 'generation'. Received: 2 runs.\n"
+def test_the_length_penalty_of_a_run_is_the_best_of_validation_as_it_is_served(run, toys):
+    calibration = run_folder.read_json(run / "calibration.json")
+    told = {float(penalty): bleu for penalty, bleu in calibration["bleu"].items()}
+    assert [*told] == pytest.approx(np.arange(16) / 5)
+    assert told[calibration["length_penalty"]] == pytest.approx(max(told.values()), abs=5e-4)
+    for penalty in (0.0, 3.0):
+        measured = seqapps.load(run).evaluate(toys["translation"].data, split="validation", length_penalty=penalty)
+        assert measured["methods"]["model"]["bleu"] == pytest.approx(told[penalty])
 
 
 @pytest.mark.slow
@@ -195,12 +167,47 @@ def test_limits_that_leave_nothing_to_train_on_are_refused_before_a_folder_is_ma
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("options", [{}, {"tokenizer": "byte_pair", "vocabulary_size": 270, "byte_pair_dropout": 0.3}])
+def test_the_training_part_is_encoded_once_and_nothing_of_it_is_left(options, toys, tmp_path, monkeypatch):
+    encode, written = pair_batches.encode, []
+
+    def counting(texts, encoder, path, most=None):
+        written.append(path.name)
+        return encode(texts, encoder, path, most)
+
+    monkeypatch.setattr(pair_batches, "encode", counting)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    train(toys, tmp_path / "run", epochs=1, **options)
+    assert written == [f"{part}.{side}.ids" for part in ("train", "validation") for side in ("source", "target")]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert not (tmp_path / "run" / "cache").exists()
+
+
 @pytest.mark.slow
-def test_pairs_that_are_too_long_are_counted(toys, tmp_path):
-    metrics = train(toys, tmp_path / "run", max_tokens=3, epochs=1)
-    assert [note.split(": ")[1].split(" ", 1)[1] for note in metrics["notes"]] == [
-        "pairs with more than 3 tokens on a side."
+def test_a_run_tells_of_its_training_and_a_measurement_of_what_is_measured(toys, tmp_path):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    pairs = toys["translation"].data.query("source != 'ab'")
+    asked = pd.DataFrame({"source": ["zz", "ab"], "target": ["YY", "BA"]})
+    short, long = (pairs[pairs["source"].str.len().isin(lengths)] for lengths in ((1, 2, 3), (4,)))
+    parts = {"train": [short, long, long[:7], asked.assign(target="X")], "dev": [short[:29]], "test": [asked]}
+    for name, frames in parts.items():
+        pd.concat(frames).to_csv(folder / f"{name}.csv", index=False)
+    metrics = train(
+        toys, tmp_path / "run", data=folder, max_tokens=3, epochs=1, validation_fraction=0.1, test_fraction=0.1
+    )
+    overlap = "2 sources are in the test part and, with another target, in the training part."
+    assert metrics["notes"] == [
+        "Not trained on: 7 pairs that stand in the training part already.",
+        "Not trained on: 29 pairs that are in the validation or test part too.",
+        overlap,
+        f"Not trained on: {len(long)} pairs with more than 3 tokens on a side.",
     ]
+    run = seqapps.load(tmp_path / "run")
+    assert run.evaluate(folder)["notes"] == [overlap]
+    assert run.evaluate(folder, split="validation")["notes"] == []
+    pd.concat([short, asked.assign(target="X")]).to_csv(folder / "train.csv", index=False)  # not what was trained on
+    assert run.evaluate(folder)["notes"] == []
 
 
 @pytest.mark.slow

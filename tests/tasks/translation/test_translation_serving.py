@@ -195,6 +195,52 @@ def test_two_equal_models_answer_as_one(bundles):
     np.testing.assert_allclose(twice["scores"], once["scores"], **TOLERANCE)
 
 
+def test_of_hypotheses_with_one_text_the_best_one_stands_for_all():
+    texts = tf.constant([["b", "a", "b", "", "a", "c"], ["a", "a", "", "", "", ""]])
+    exists = tf.constant([[True] * 6, [True, True, True, False, False, False]])
+    scores = -tf.range(12, dtype=tf.float32)
+    found = translator._distinct(texts, tf.reshape(scores, [2, 6]), exists)
+    kept = [[(text.decode(), score) for text, score, there in zip(*row, strict=True) if there]
+            for row in zip(*(each.numpy().tolist() for each in found), strict=True)]  # fmt: skip
+    assert kept == [[("b", 0.0), ("a", -1.0), ("", -3.0), ("c", -5.0)], [("a", -6.0), ("", -8.0)]]
+    assert found[2].numpy().sum(axis=1).tolist() == [4, 2]
+    assert found[2].numpy()[:, :2].all()
+
+
+def test_targets_are_distinct_texts_with_falling_scores():
+    training.set_seed(0)
+    tokenizer = tokenizers.fit("byte_pair", ["abab cdcd"] * 9, 262)  # most of whose bytes alone are no character
+    config = Config(units=7, embedding_size=5, vocabulary_size=262)
+    model, prepared = build_model(config, *[262] * 2), Preprocessing(tokenizer, tokenizer)
+    bundle, sources = serving.bundle([model], prepared, 0.0), ["abcd", "d", "cab abba"]
+    knobs = {"beam_width": [16, 5, 16], "max_length": [3, 2, 4]}
+    asked = serving.Knobs(*(tf.constant(each) for each in (knobs["beam_width"], [0.0] * 3, [0.0] * 3, [3, 2, 4], [1])))
+    ids = tokenizer.encode(tf.constant(sources))
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    ended = translator.Translator._ended(ids)
+    found = translator.Translator([model], prepared).search(ended, asked, lengths)
+    expected = []
+    for row, width in enumerate(knobs["beam_width"]):
+        texts = tokenizer.decode(found.tokens[row, :width]).numpy().tolist()
+        first = {}
+        for text, score in zip(texts, found.score.numpy()[row], strict=False):
+            first.setdefault(text, score)
+        assert len(first) < width
+        expected.append([*first.items()])
+    answer = translate(bundle, sources, n_best=[16, 5, 3], **knobs)
+    for row, most in enumerate((16, 5, 3)):
+        wanted = expected[row][:most]
+        count = len(wanted)
+        assert answer["targets"][row, :count].tolist() == [text for text, _ in wanted]
+        np.testing.assert_allclose(answer["scores"][row, :count], [score for _, score in wanted], **TOLERANCE)
+        assert not answer["scores"][row, count:].any()
+        assert not any(answer["targets"][row, count:])
+        fewer = b"Fewer different translations than n_best were found." in answer["warning"][row]
+        assert fewer == (count < most)
+    assert len(expected[2]) >= 3
+    np.testing.assert_array_equal(translate(bundle, sources, **knobs)["target"], answer["target"])
+
+
 def test_knobs_of_options_are_those_of_the_run_where_none_is_asked_for():
     knobs = serving.knobs_of(PredictOptions(beam_width=3), 0.7)
     assert [float(each[0]) for each in knobs] == pytest.approx([3, 0.7, 0, 0, 1])

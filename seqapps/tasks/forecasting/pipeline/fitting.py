@@ -45,7 +45,7 @@ def compiled_model(
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
-        training.start_from(model, Path(config.initialize_from), ALIKE)
+        training.start_from(model, config, ALIKE)
     elif config.linear_skip == "ridge":
         _, coefficients, intercept = simple_methods.fit_ridge(splits, scaling)
         model.get_layer("linear_skip").set_weights([coefficients, intercept])

@@ -66,7 +66,7 @@ def new_model(config: Config, prepared: Preprocessing, stored_start: Path | None
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
-        training.start_from(model, Path(config.initialize_from), ALIKE)
+        training.start_from(model, config, ALIKE)
     return model
 
 

@@ -137,7 +137,7 @@ def compiled_model(
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
-        training.start_from(model, Path(config.initialize_from), ALIKE)
+        training.start_from(model, config, ALIKE)
     steps = math.ceil(splits.count("train") / config.batch_size)
     rates = pretraining.layer_rates(config, steps) if config.pretrained and config.gradual_unfreezing else None
     optimizer = training.make_optimizer(config, config.epochs * steps, rates)

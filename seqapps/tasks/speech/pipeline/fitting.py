@@ -111,7 +111,7 @@ def compiled_model(
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
-        training.start_from(model, Path(config.initialize_from), ALIKE)
+        training.start_from(model, config, ALIKE)
     steps = math.ceil(len(training_examples) / config.batch_size)
     optimizer = training.make_optimizer(config, config.epochs * steps)
     model.compile(optimizer, loss_of(prepared), jit_compile=False)

@@ -12,7 +12,7 @@ from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data.cleaning import Scan, kept_of_training, scan
 from seqapps.tasks.translation.data.splits import SPLITS, Part, Splits
 from seqapps.text.reading import Source
-from seqapps.text.reading.pairs import Languages, Pairs, open_pairs, pair_parts, parallel
+from seqapps.text.reading.pairs import Languages, Pairs, holds_parallel, open_pairs, pair_parts, parallel
 
 __all__ = ["SPLITS", "Data", "Part", "Splits", "as_measured", "load", "load_as_trained", "load_whole", "resolved"]
 
@@ -35,8 +35,7 @@ def load(data: Data, config: Config) -> Splits:
         ValueError: If a file cannot be read, with file and line, or a part would have no pair.
     """
     languages = _languages(config)
-    if languages is not None and isinstance(data, pd.DataFrame):
-        checks.fail("source_language", "left out for a DataFrame", languages.source, "It has columns instead.")
+    _refuse_for_frame(languages, data)
     given = config.with_own_files(pair_parts(data, languages))
     if languages is not None:
         given = {split: parallel(each, languages) if isinstance(each, Path) else each for split, each in given.items()}
@@ -61,7 +60,7 @@ def load(data: Data, config: Config) -> Splits:
                 f"{part.source.name}: {len(cut)} pairs are too few for a {split} part. Supply more data. "
                 f"{' '.join(notes)}".strip()
             )
-    return Splits(parts, (*notes, *_overlap(scanned.sources[keep], own)))
+    return Splits(parts, tuple(notes), _overlaps(scanned.sources[keep], own))
 
 
 def load_whole(data: Data, config: Config) -> Splits:
@@ -83,14 +82,25 @@ def resolved(config: Config, splits: Splits) -> Config:
     return dataclasses.replace(config, embedding_size=config.token_width, **columns)
 
 
-def as_measured(data: Data, config: Config) -> Config:
+def as_measured(data: Data, config: Config, languages: Languages | None = None) -> Config:
     """The config for data that a run is measured on, which may hold pairs otherwise than those of the training.
 
     Columns that are not there are found anew; where a folder has parts of its own, the rules that cut the training data
     do not apply; a single file needs no languages.
+
+    Args:
+        data: As for training.
+        config: Of the run.
+        languages: Of parallel files with other endings than those of the training, which may have had none.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a DataFrame is given with languages.
     """
-    languages = _languages(config) if _holds_languages(data, config) else None
-    changed: dict[str, Any] = {} if languages else {"source_language": None, "target_language": None}
+    _refuse_for_frame(languages, data)
+    languages = languages or (_languages(config) if _holds_languages(data, config) else None)
+    source, target = languages or (None, None)
+    changed: dict[str, Any] = {"source_language": source, "target_language": target}
     given = pair_parts(data, languages)
     defaults = type(config).__dataclass_fields__
     names = [f"{split}_{rule}" for split in given if split != "train" for rule in ("data", "fraction")]
@@ -116,13 +126,18 @@ def _languages(config: Config) -> Languages | None:
     return Languages(config.source_language, config.target_language)
 
 
+def _refuse_for_frame(languages: Languages | None, data: Data) -> None:
+    if languages is not None and isinstance(data, pd.DataFrame):
+        checks.fail("source_language", "left out for a DataFrame", languages.source, "It has columns instead.")
+
+
 def _holds_languages(data: Data, config: Config) -> bool:
     """Whether data to be measured are parallel files, as those of the training were."""
     languages = _languages(config)
     if languages is None or isinstance(data, pd.DataFrame) or Path(data).is_file():
         return False
     folder = Path(data)
-    return not folder.is_dir() or any(folder.glob(f"*.{languages.source}*"))
+    return not folder.is_dir() or holds_parallel(folder, languages)
 
 
 def _opened(data: Pairs, config: Config) -> Source:
@@ -144,14 +159,14 @@ def _cut(scanned: Scan, fractions: dict[str, float]) -> np.ndarray:
     return cut
 
 
-def _overlap(known: np.ndarray, own: dict[str, Scan]) -> list[str]:
+def _overlaps(known: np.ndarray, own: dict[str, Scan]) -> dict[str, str]:
     """Sentences on sources of parts with files of their own that are trained on, with another target."""
-    notes = []
+    overlaps = {}
     for split, scanned in own.items():
         if count := int(np.isin(scanned.sources, known).sum()):
             told = "1 source is" if count == 1 else f"{count} sources are"
-            notes.append(f"{told} in the {split} part and, with another target, in the training part.")
-    return notes
+            overlaps[split] = f"{told} in the {split} part and, with another target, in the training part."
+    return overlaps
 
 
 def _check_fractions(fractions: dict[str, float]) -> None:

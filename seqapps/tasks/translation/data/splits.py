@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 
 import numpy as np
@@ -54,10 +54,12 @@ class Splits:
     Attributes:
         parts: For every split its pairs.
         notes: What a person should know of the data.
+        overlaps: For splits with sources that are trained on, with another target, a sentence that says so.
     """
 
     parts: dict[str, Part]
     notes: tuple[str, ...] = ()
+    overlaps: dict[str, str] = field(default_factory=dict)
 
     @property
     def fingerprints(self) -> dict[str, str]:

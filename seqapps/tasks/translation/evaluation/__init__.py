@@ -25,7 +25,6 @@ from seqapps.tasks.translation.scores import (
 from seqapps.text import batches
 
 __all__ = [
-    "CUT_NOTE",
     "METRICS",
     "MODEL",
     "OTHER",

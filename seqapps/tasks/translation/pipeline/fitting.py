@@ -1,8 +1,9 @@
 """From splits to a trained, calibrated and exported translator in a folder."""
 
 import dataclasses
-import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -50,15 +51,29 @@ def fitted(splits: Splits, config: Config) -> Preprocessing:
     return Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
 
 
-def check_steps(config: Config, splits: Splits, prepared: Preprocessing) -> None:
-    """Refuse what only the lengths of texts tell: a limit that leaves no pair, a warm-up as long as the training."""
+@contextmanager
+def encoded_training(splits: Splits, prepared: Preprocessing) -> Iterator[EncodedPairs]:
+    """The training part as ids, in a temporary folder that lasts as long as the block: the run may not be there yet."""
     with tempfile.TemporaryDirectory() as folder:
-        whole = prepared.encode(splits.parts["train"], Path(folder), "train")
-        pairs, _ = _short(whole, config)
-        if not len(pairs):
-            advice = "So many has the shortest pair of the training part on its longer side."
-            checks.fail("max_tokens", f"at least {whole.lengths.min() - 1}", config.max_tokens, advice)
-        training.make_optimizer(config, config.epochs * _steps(pairs, config))
+        yield prepared.encode(splits.parts["train"], Path(folder), "train")
+
+
+def check_steps(config: Config, whole: EncodedPairs) -> None:
+    """Refuse what only the lengths of texts tell: a limit that leaves no pair, a warm-up as long as the training."""
+    pairs, _ = _short(whole, config)
+    if not len(pairs):
+        advice = "So many has the shortest pair of the training part on its longer side."
+        checks.fail("max_tokens", f"at least {whole.lengths.min() - 1}", config.max_tokens, advice)
+    training.make_optimizer(config, config.epochs * _steps(pairs, config))
+
+
+def in_cache(whole: EncodedPairs, cache: Path, config: Config, splits: Splits, prepared: Preprocessing) -> EncodedPairs:
+    """The training part in a folder of the run, with its texts where they are cut anew in every epoch."""
+    cache.mkdir(exist_ok=True)
+    whole = whole.copied(cache, "train")
+    if not config.byte_pair_dropout:
+        return whole
+    return prepared.cut_anew(whole, splits.parts["train"], cache, "train", config.byte_pair_dropout)
 
 
 def new_model(config: Config, prepared: Preprocessing, stored_start: Path | None) -> keras.Model:
@@ -67,25 +82,36 @@ def new_model(config: Config, prepared: Preprocessing, stored_start: Path | None
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
-        training.start_from(model, Path(config.initialize_from), ALIKE)
+        training.start_from(model, config, ALIKE)
     return model
 
 
 def fit_and_export(
-    folder: Path, model: keras.Model, config: Config, splits: Splits, prepared: Preprocessing
+    folder: Path,
+    model: keras.Model,
+    config: Config,
+    splits: Splits,
+    prepared: Preprocessing,
+    whole: EncodedPairs,
 ) -> tuple[training.Progress, simple_methods.Baselines | None, str]:
     """Train a model, or go on with it, choose its length penalty, and write what is left of it.
+
+    Args:
+        folder: The run.
+        model: With its first weights.
+        config: The options.
+        splits: The data.
+        prepared: The tokenizers.
+        whole: The training part, from `in_cache`.
 
     Returns:
         The course of the training, what the baselines know, and a sentence on pairs that were too long, or nothing.
     """
-    cache = folder / CACHE
-    cache.mkdir(exist_ok=True)
     run_folder.write_with(folder / INITIAL_WEIGHTS, model.save_weights)
-    whole = prepared.encode(splits.parts["train"], cache, "train", config.byte_pair_dropout)
     pairs, too_long = _short(whole, config)
-    encoded = prepared.encode(splits.parts["validation"], cache, "validation", most=LONGEST_SOURCE)  # as served
-    validation = Validation([model], prepared, splits.parts["validation"], encoded, rules_of(config))
+    part = splits.parts["validation"]
+    encoded = prepared.encode(part, folder / CACHE, "validation", most=LONGEST_SOURCE)  # as served
+    validation = Validation([model], prepared, part, encoded, rules_of(config))
     progress = _fit(model, config, pairs, encoded, validation, folder / "checkpoints")
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
@@ -99,8 +125,6 @@ def fit_and_export(
     if config.baselines != "none":
         known = simple_methods.fit(splits.parts["train"], splits.parts["validation"], config)
         known.save(folder / "baselines.npz")
-    del whole, pairs, encoded, validation  # before the files that they map
-    shutil.rmtree(cache)
     return progress, known, too_long
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from seqapps import report, run_folder
+from seqapps.tasks.translation import baselines as simple_methods
 from seqapps.tasks.translation import serving
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data import SPLITS, Splits
@@ -14,7 +15,9 @@ from seqapps.tasks.translation.preprocessing import Preprocessing, sample_note
 def summary(metrics: dict[str, Any]) -> str:
     """The score table and the verdict, for the terminal."""
     header, rows = report.score_table(metrics["methods"], METRICS)
-    heading = f"Scores on the {metrics['split']} part ({metrics['pairs']} pairs, length penalty {penalty(metrics)}):"
+    whose = f" of {len(metrics['together'])} runs together" if "together" in metrics else ""
+    part = f"{metrics['split']} part ({metrics['pairs']} pairs, length penalty {penalty(metrics)})"
+    heading = f"Scores{whose} on the {part}:"
     return "\n".join([heading, report.text_table(header, rows), metrics["verdict"], *_compared(metrics)])
 
 
@@ -34,7 +37,24 @@ def penalty(metrics: dict[str, Any]) -> str:
 
 def notes(splits: Splits, config: Config) -> tuple[str, ...]:
     """What a person should know of the data and of what is fitted on them."""
-    return (*splits.notes, *filter(None, [sample_note(splits) if config.initialize_from is None else ""]))
+    sampled = sample_note(splits) if config.initialize_from is None else ""
+    return (*splits.notes, *splits.overlaps.values(), *filter(None, [sampled]))
+
+
+def notes_of_measured(
+    splits: Splits, split: str, folder: str | Path, known: simple_methods.Baselines | None
+) -> tuple[str, ...]:
+    """What a person should know of what a run is measured on and beside: nothing of what is trained on alone.
+
+    Args:
+        splits: The data.
+        split: What is measured.
+        folder: The run, which may have been trained on other data.
+        known: Its baselines, if they are measured too.
+    """
+    trained_on = run_folder.read_json(Path(folder) / "manifest.json")["fingerprints"]["train"]
+    overlap = splits.overlaps.get(split, "") if splits.fingerprints.get("train") == trained_on else ""
+    return tuple(filter(None, [overlap, known.note() if known else ""]))
 
 
 def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
@@ -79,15 +99,27 @@ def other_run(run: str, folder: str | Path, config: Config, split: str) -> servi
             f"`against` must be a run with lowercase={config.lowercase}, as this one. Received: {run!r} with "
             f"lowercase={other.config.lowercase}."
         )
+    check_same_part("against", run, folder, split)
+    return other
+
+
+def check_same_part(option: str, run: str | Path, folder: str | Path, split: str) -> None:
+    """Refuse a run that may have been trained on what is measured.
+
+    Args:
+        option: That names the run.
+        run: Its folder.
+        folder: That of the run whose rule splits the data.
+        split: What is measured.
+    """
     parts = [
         run_folder.read_json(f"{each}/manifest.json")["fingerprints"][split] for each in (run, folder) if split != "all"
     ]
     if len(set(parts)) > 1:
         raise ValueError(
-            f"`against` must be a run with the same {split} part. Received: {run!r} with another one, of which it may "
-            "have been trained on. Split both by the same rule, or measure on new data with --split all."
+            f"`{option}` must be a run with the same {split} part. Received: {str(run)!r} with another one, of which "
+            "it may have been trained on. Split both by the same rule, or measure on new data with --split all."
         )
-    return other
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:

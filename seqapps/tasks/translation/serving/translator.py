@@ -101,23 +101,29 @@ class Translator:
         self.attends = any(member.decoder.attention is not None for member in self.members)
 
     def translate(self, source: tf.Tensor, knobs: Knobs) -> dict[str, tf.Tensor]:
-        """`(batch,)` texts → what the signature `translate` answers."""
+        """`(batch,)` texts → what the signature `translate` answers.
+
+        Of hypotheses with one text, which runs of tokens can share, the best one stands for all.
+        """
         ids = self.preprocessing.source.encode(source)
         lengths = tf.cast(ids.row_lengths(), tf.int32)
         found = self.search(self._ended(ids), knobs, lengths)
         batch, beams = tf.shape(source)[0], tf.shape(found.score)[1]
         wanted = tf.broadcast_to(tf.clip_by_value(knobs.n_best, 1, WIDEST_BEAM), [batch])
         most = tf.minimum(tf.maximum(tf.reduce_max(wanted), 1), beams)
-        exists = (found.score[:, :most] > beam.NEVER / 2) & (tf.range(most) < wanted[:, None])
-        flat = tf.reshape(found.tokens[:, :most], [batch * most, tf.shape(found.tokens)[2]])
-        texts = tf.reshape(self.preprocessing.target.decode(flat), [batch, most])
-        exists &= (lengths > 0)[:, None]  # nothing is translated by nothing
+        read = tf.where(most > 1, beams, 1)  # the best one alone has no other one's text
+        flat = tf.reshape(found.tokens[:, :read], [batch * read, tf.shape(found.tokens)[2]])
+        texts = tf.reshape(self.preprocessing.target.decode(flat), [batch, read])
+        exists = (found.score[:, :read] > beam.NEVER / 2) & (lengths > 0)[:, None]  # nothing is translated by nothing
+        texts, score, exists = _distinct(texts, found.score[:, :read], exists)
+        exists &= tf.range(read) < wanted[:, None]
         texts = tf.where(exists, texts, "")
+        few = tf.reduce_sum(tf.cast(exists, tf.int32), axis=1) < tf.minimum(wanted, knobs.beam_width)
         return {
             "target": tf.reshape(texts[:, :1], [-1]),
-            "targets": texts,
-            "scores": tf.where(exists, found.score[:, :most], 0.0),
-            "warning": self._warnings(source, ids, knobs, found.complete[:, 0]),
+            "targets": texts[:, :most],
+            "scores": tf.where(exists, score, 0.0)[:, :most],
+            "warning": self._warnings(source, ids, knobs, found.complete[:, 0], few),
         }
 
     def search(self, source: tf.Tensor, knobs: Knobs, lengths: tf.Tensor) -> Found:
@@ -196,8 +202,18 @@ class Translator:
         ids = ids[:, :LONGEST_SOURCE]
         return _dense(tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1))
 
-    def _warnings(self, source: tf.Tensor, ids: tf.RaggedTensor, knobs: Knobs, complete: tf.Tensor) -> tf.Tensor:
-        """What a caller should know about each row: `(batch,)`, empty where nothing is to say."""
+    def _warnings(
+        self, source: tf.Tensor, ids: tf.RaggedTensor, knobs: Knobs, complete: tf.Tensor, few: tf.Tensor
+    ) -> tf.Tensor:
+        """What a caller should know about each row: `(batch,)`, empty where nothing is to say.
+
+        Args:
+            source: The texts.
+            ids: Their tokens.
+            knobs: What is asked for.
+            complete: `(batch,)`: whether the best translation ended by itself.
+            few: `(batch,)`: whether there are fewer translations than were asked for and the beam had room for.
+        """
         lengths = tf.cast(ids.row_lengths(), tf.int32)
         unknown = tf.reduce_sum(tf.cast(ids == UNKNOWN, tf.int32), axis=1)
         sentences = [
@@ -212,6 +228,7 @@ class Translator:
                 (knobs.n_best > knobs.beam_width) & (knobs.beam_width > 0),
                 "n_best is more than beam_width, and so than there are translations. ",
             ),
+            (few & (lengths > 0), "Fewer different translations than n_best were found. "),
             (knobs.max_length > LONGEST_TARGET, f"At most {LONGEST_TARGET} tokens are written. "),
             (~complete & (lengths > 0), CUT),
         ]
@@ -226,6 +243,23 @@ def _out_of_range(knobs: Knobs) -> tf.Tensor:
     """Where a request asks for what cannot be."""
     too_low = (knobs.beam_width < 1) | (knobs.n_best < 1) | (knobs.max_length < 0)
     return too_low | ~(knobs.length_penalty >= 0) | ~(knobs.coverage_penalty >= 0)  # what is no number too
+
+
+def _distinct(texts: tf.Tensor, scores: tf.Tensor, exists: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Hypotheses without those whose text a better one has, in their order and before nothing.
+
+    Args:
+        texts: `(batch, beams)`, from the best one on.
+        scores: Theirs.
+        exists: Whether there is one.
+    """
+    places = tf.range(tf.shape(texts)[1])
+    better = (places[:, None] > places) & exists[:, None]  # (batch, beams, beams): the last axis before the other one
+    again = tf.reduce_any((texts[:, :, None] == texts[:, None]) & better, axis=2)
+    exists &= ~again
+    order = tf.argsort(tf.where(exists, 0, 1), axis=1, stable=True)
+    texts, scores, exists = (tf.gather(each, order, batch_dims=1) for each in (texts, scores, exists))
+    return texts, scores, exists
 
 
 def _together(told: list[tf.Tensor]) -> tf.Tensor:
