@@ -9,17 +9,18 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from seqapps.audio.features import Frames, LogMel
+from seqapps.audio.features import RANGE, Frames, LogMel
 from seqapps.audio.sounds import Sounds
 
 PIECES = 10  # of equal time
+LOUD = 5.0  # nats below the loudest step (22 decibels) at which a word begins and ends
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # C of logistic regression: higher is weaker
 ROWS_AT_ONCE = 32
 
 
 def spectra_of(waveforms: Sequence[np.ndarray], frames: Frames) -> list[np.ndarray]:
-    """Log-mel spectra as the network's, made equally loud: `(steps, bands)` of every waveform."""
-    layer, told = LogMel(frames, "whole"), []
+    """Log-mel spectra as the network's, as loud as they are: `(steps, bands)` of every waveform."""
+    layer, told = LogMel(frames, "none"), []
     for start in range(0, len(waveforms), ROWS_AT_ONCE):
         some = waveforms[start : start + ROWS_AT_ONCE]
         lengths = np.array([len(each) for each in some], "int32")
@@ -37,7 +38,7 @@ def waveforms_of(sounds: Sounds) -> list[np.ndarray]:
 
 
 def features_of(spectra: Sequence[np.ndarray]) -> np.ndarray:
-    """`(recordings, PIECES * bands + 1)`: the mean spectrum of every piece of the time, and the logarithm of the time.
+    """`(recordings, PIECES * bands + 1)`: the mean spectrum of every piece of the word's time, and the log of the time.
 
     Example:
 
@@ -45,11 +46,19 @@ def features_of(spectra: Sequence[np.ndarray]) -> np.ndarray:
     (2, 31)
     """
     rows = []
-    for each in spectra:
+    for each in map(_word, spectra):
         edges = np.linspace(0, len(each), PIECES + 1)
         pieces = [each[int(low) : max(int(np.ceil(high)), int(low) + 1)] for low, high in pairwise(edges)]
         rows.append(np.concatenate([*(piece.mean(axis=0) for piece in pieces), [np.log(len(each))]]))
     return np.array(rows)
+
+
+def _word(spectrum: np.ndarray) -> np.ndarray:
+    """The part of a recording between its first and its last loud step, less its mean: neither silence nor loudness."""
+    levels = np.logaddexp.reduce(spectrum, axis=1)
+    loud = np.flatnonzero(levels > levels.max() - LOUD)
+    kept = np.maximum(spectrum[loud[0] : loud[-1] + 1] - levels.max(), -RANGE)
+    return kept - kept.mean()
 
 
 @dataclass(frozen=True)
