@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from seqapps import checks
 
@@ -24,6 +24,9 @@ RECURRENT_OPTIONS = (
     *("units", "cell", "num_layers", "bidirectional", "merge_mode"),
     *("dropout", "recurrent_dropout", "residual"),
 )
+CONTROLS = ("none", "memoryless", "shuffled")
+# What a model without a recurrence has no use for.
+OPTIONS_OF_MEMORY = ("cell", "units", "num_layers", "bidirectional", "merge_mode", "recurrent_dropout", "residual")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 
 
@@ -73,7 +76,13 @@ class Options:
 
 @dataclass(frozen=True)
 class TaskConfig(Options):
-    """The options that every task shares."""
+    """The options that every task shares.
+
+    Attributes:
+        refused_controls: For every control that a task cannot have, the reason.
+    """
+
+    refused_controls: ClassVar[Mapping[str, str]] = dict.fromkeys(CONTROLS[1:], "The task has no such control.")
 
     validation_data: str | None = option(None, "file that validates, instead of a part of DATA")
     test_data: str | None = option(None, "file that tests, instead of a part of DATA")
@@ -99,10 +108,31 @@ class TaskConfig(Options):
     seed: int = option(0, "seed of weights, order and dropout", minimum=0)
     baselines: str = option("fast", "simple methods to compare with", choices=("none", "fast", "full"))
     initialize_from: str | None = option(None, "run of the same task whose weights are the start")
+    data_fraction: float = option(1.0, "part of the training rows that is trained on", above=0)
+    control: str = option(
+        "none",
+        "a model that cannot use order, to see whether it matters: memoryless pools inputs and has no recurrence; "
+        "shuffled reads the steps of every sequence in an order that tells nothing",
+        choices=CONTROLS,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.check_recurrent_options(self.cell, self.widths, self.bidirectional, self.merge_mode, self.residual)
+        if self.data_fraction > 1:
+            checks.fail("data_fraction", "a number above 0, up to 1", self.data_fraction)
+        self._check_control()
+
+    def _check_control(self) -> None:
+        """Refuse a control that the task cannot have, and options that it leaves without effect."""
+        if self.control in self.refused_controls:
+            able = [name for name in CONTROLS if name not in self.refused_controls]
+            checks.fail("control", " or ".join(map(repr, able)), self.control, self.refused_controls[self.control])
+        for name in OPTIONS_OF_MEMORY if self.control == "memoryless" else ():
+            default = type(self).__dataclass_fields__[name].default
+            if getattr(self, name) != default:
+                advice = "Without a recurrence it has no effect."
+                checks.fail(name, f"left at {default!r} with control='memoryless'", getattr(self, name), advice)
 
     @property
     def widths(self) -> tuple[int, ...]:
