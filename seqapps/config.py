@@ -6,12 +6,9 @@ Imports no TensorFlow, so that `--help` answers at once.
 import argparse
 import dataclasses
 import functools
-import json
-import re
-import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -134,6 +131,11 @@ class TaskConfig(Options):
                 advice = "Without a recurrence it has no effect."
                 checks.fail(name, f"left at {default!r} with control='memoryless'", getattr(self, name), advice)
 
+    def as_memoryless(self) -> Self:
+        """The same without a recurrence: its options are left at their defaults."""
+        defaults: dict[str, Any] = {name: type(self).__dataclass_fields__[name].default for name in OPTIONS_OF_MEMORY}
+        return dataclasses.replace(self, control="memoryless", **defaults)
+
     @property
     def widths(self) -> tuple[int, ...]:
         """One width per layer."""
@@ -188,39 +190,6 @@ def check_names(config_class: type[Options], options: Iterable[str], source: str
     for name in options:
         if name not in names:
             raise ValueError(f"{source}: {name!r} is not an option.{checks.suggestion(name, names)}")
-
-
-def read_options(path: str | Path, config_class: type[Options]) -> dict[str, Any]:
-    """The options that a JSON or TOML file sets, and the `task` that a run's own `config.json` also names.
-
-    Args:
-        path: File ending in `.json` or `.toml`.
-        config_class: The task's config; an unknown key is an error with its line.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be read as its ending says, or a key is no option.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no config file {str(path)!r}.")
-    try:
-        text = path.read_text(encoding="utf-8")
-        options = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix.lstrip('.').upper() or 'JSON'}: {error}.") from error
-    if not isinstance(options, dict):
-        raise ValueError(f"{path} must hold one table of options. Received: {type(options).__name__}.")
-    for name in options.keys() - {"task"}:
-        check_names(config_class, [name], f"{path}, line {_line_of(name, text)}")
-    return options
-
-
-def _line_of(key: str, text: str) -> int:
-    """The line that sets a key, or opens the TOML table of that name."""
-    name = re.escape(key)
-    sets = re.compile(rf"^\s*\[{name}\]|(?<![\w-]){name}[\"']?\s*[=:]")
-    return next((number for number, row in enumerate(text.splitlines(), 1) if sets.search(row)), 1)
 
 
 def field_type(config_class: type, name: str) -> Any:
@@ -282,9 +251,11 @@ def _check_scalar(name: str, value: Any, members: tuple[Any, ...], limits: Mappi
         checks.fail(name, "a text", value)
 
 
-def add_flags(parser: argparse._ActionsContainer, config_class: type[Options]) -> None:
+def add_flags(parser: argparse._ActionsContainer, config_class: type[Options], without: Collection[str] = ()) -> None:
     """One flag per field. A flag that is not given leaves no value, so that a config file can set it."""
     for field in dataclasses.fields(config_class):
+        if field.name in without:
+            continue
         flag = "--" + field.name.replace("_", "-")
         kind = field_type(config_class, field.name)
         text = f"{field.metadata['help']} (default: {_shown(field.default)})".replace("%", "%%")

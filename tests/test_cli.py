@@ -12,7 +12,7 @@ from seqapps.tasks import TASKS
 from seqapps.tasks.forecasting.config import Config
 
 APP = Path(__file__).parents[1] / "apps" / "forecasting.py"
-VERBS = ("train", "evaluate", "predict", "export")
+VERBS = ("train", "evaluate", "predict", "export", "compare")
 ROWS = 53
 
 
@@ -49,7 +49,9 @@ def problem(capfd, *words):
 # --- help and usage ---
 
 
-@pytest.mark.parametrize("words", [(), *((task, *verb) for task in TASKS for verb in ((), *((v,) for v in VERBS)))])
+@pytest.mark.parametrize(
+    "words", [(), ("compare",), *((task, *verb) for task in TASKS for verb in ((), *((v,) for v in VERBS)))]
+)
 def test_help_is_an_answer(capsys, words):
     assert cli.run([*words, "--help"]) == cli.DONE
     out, err = capsys.readouterr()

@@ -13,8 +13,8 @@ from seqapps.training.looking import Look, look, stop_if_looking
 from seqapps.training.optimizer import DenseAdam, WarmupSchedule, make_optimizer
 from seqapps.training.resumable import STATE_FILE, Progress, ResumableTraining, Score
 
-__all__ = ["STATE_FILE", "DenseAdam", "Look", "Progress", "ResumableTraining", "Score", "WarmupSchedule", "make_optimizer"]
-__all__ += ["fit", "keep_memory", "look", "set_seed", "start_from"]
+__all__ = ["STATE_FILE", "DenseAdam", "Look", "Progress", "ResumableTraining", "Score", "WarmupSchedule", "fit"]
+__all__ += ["keep_memory", "look", "make_optimizer", "set_seed", "start_from"]
 
 # Numbers of malloc.h: one arena for all threads; no block of its own from the system; never give back; take much.
 MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 1 << 28))

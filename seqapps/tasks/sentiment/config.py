@@ -1,8 +1,9 @@
 """Options of text classification. Imports no TensorFlow."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from seqapps import checks
 from seqapps.config import TaskConfig, option
@@ -87,6 +88,11 @@ class Config(TaskConfig):
                 "Random vectors that never change carry no meaning: name a file in `embeddings`, or start from a run."
             )
             checks.fail("train_embeddings", "True without `embeddings` or `initialize_from`", False, advice)
+
+    def as_memoryless(self) -> Self:
+        """As of every task; where the last output alone counts, the mean of the token vectors does instead."""
+        pooling = "mean" if self.pooling == "last" else self.pooling
+        return super(Config, dataclasses.replace(self, pooling=pooling)).as_memoryless()
 
     def _check_pretrained(self) -> None:
         """Refuse what a language model that is the start leaves without meaning."""

@@ -86,7 +86,7 @@ class Splits:
         return windows.Origins(*(np.concatenate(each) for each in (rows, firsts, series)))
 
     def _leads(self, steps: np.ndarray) -> np.ndarray:
-        """Steps that come before every origin of a series, as many as a part of `steps` `(series,)` allows: `(series,)`.
+        """Steps that come before every origin of a series, `(series,)`, as many as a part of `steps` allows.
 
         Among many series one that is too short for a window and horizon takes part with padded windows, from one season
         on; one that is too short for that has one such window.

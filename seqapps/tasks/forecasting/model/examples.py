@@ -115,8 +115,8 @@ def make_examples(config: Config, sizes: Sizes, inputs: dict[str, Any]) -> Examp
 def _shuffled(values, observed, past, mask):
     """What was measured at the steps of a window, in an order that tells nothing; what is known of time stays."""
     steps = ShuffledSteps("left", name="shuffle")(joined([values, observed, past]), mask=mask)
-    channels = values.shape[-1]
-    return steps[..., :channels], steps[..., channels : 2 * channels], None if past is None else steps[..., 2 * channels :]
+    end = values.shape[-1]
+    return steps[..., :end], steps[..., end : 2 * end], None if past is None else steps[..., 2 * end :]
 
 
 def joined(parts):
