@@ -96,7 +96,7 @@ def corpus_bootstrap(
     """Paired bootstrap test of a score of sacrebleu (Koehn 2004), two-sided, as sacrebleu computes it."""
     systems = [("theirs", list(theirs)), ("ours", list(ours))]
     _, told = PairedTest(systems, {"score": metric}, [list(references)], test_type="bs", n_samples=resamples)()
-    first, second = told["score"]
+    first, second = next(results for name, results in told.items() if name != "System")
     # sacrebleu counts resamples that differ by more than the systems do: of equal ones none does.
     return 1.0 if first.score == second.score else float(second.p_value)
 

@@ -55,8 +55,10 @@ def compare(task: str, data: Any, out: str | Path, config: TaskConfig | None = N
     trainer.check(jobs)
     failed = trainer.train(jobs)
     entries = _entries(jobs)
-    if not any(not entry.twins for entry in entries):
+    able = {entry.fraction for entry in entries if not entry.twins}
+    if not able:
         raise ValueError(f"Every training failed, the first one with: {next(iter(failed.values()))}")
+    entries = [entry for entry in entries if entry.fraction in able]  # controls alone are the controls of nothing
     notes = [f"The training of {name} failed and is left out: {problem}" for name, problem in failed.items()]
     if wanted.match == "parameters":
         notes += _parameter_notes(entries)

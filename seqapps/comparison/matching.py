@@ -74,7 +74,7 @@ def nearest_width(count: Callable[[int], int], target: int, name: str, reference
     if abs(count(best) - target) > TOLERANCE * target:
         raise ValueError(
             f"`match` must be 'units' here: {reference} has {target} parameters, and the nearest number that {name} "
-            f"can have is {count(best)}, with units={best}, more than {TOLERANCE:.0%} away. Received: "
+            f"can have is {count(best)}, with units={best}, more than {100 * TOLERANCE:g} % away. Received: "
             "match='parameters'. Choose larger units."
         )
     return best

@@ -89,7 +89,8 @@ def _baseline(part: Mapping[str, Any], take: Mapping[str, Any], facts: Mapping[s
     lead = take["score"] - baseline["score"]
     better = lead < 0 if facts["lower_is_better"] else lead > 0
     method = f"the best baseline, {baseline['method']} ({report.number(baseline['score'])})"
-    return [f"Its mean score is {'better' if better else 'NOT better'} than that of {method}."]
+    name = take["variant"]
+    return [f"The mean score of {name} is {'better' if better else 'NOT better'} than that of {method}."]
 
 
 def _score(row: Mapping[str, Any]) -> str:
