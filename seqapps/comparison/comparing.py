@@ -43,16 +43,18 @@ def compare(task: str, data: Any, out: str | Path, config: TaskConfig | None = N
     config_class = import_module(f"seqapps.tasks.{task}.config").Config
     if config is not None and not isinstance(config, config_class):
         checks.fail("config", f"a Config of the task {task!r}", config)
+    config = config or config_class(bidirectional=False)
     wanted = Plan(**options)
-    made = plan.variants(wanted, config or config_class(bidirectional=False))
-    reference = made[0].name
+    made = plan.variants(wanted, config)
+    common = trainings.stated(task, wanted, config, made[0].name)
+    folder = trainings.check_folder(out, common)
     if wanted.match == "parameters":
         made = matching.matched(made, task, data)
-    folder = trainings.prepare(out, task, wanted, config or config_class(bidirectional=False), reference)
     trainer = trainings.Trainer(task, data, folder)
     jobs = trainer.jobs(made, wanted.seeds)
     print(f"{len(made)} variants, {len(wanted.seeds)} seed(s): {len(jobs)} trainings of {task}.")
     trainer.check(jobs)
+    trainings.begin(folder, common)
     failed = trainer.train(jobs)
     entries = _entries(jobs)
     able = {entry.fraction for entry in entries if not entry.twins}
@@ -82,12 +84,20 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path | None = None) -
     """
     if len(folders) < 2:
         checks.fail("runs", "at least two runs", [str(folder) for folder in folders])
+    if out is not None:
+        _check_output(Path(out))
     read = [runs.read(folder) for folder in folders]
     runs.check_comparable(read)
     entries = [dataclasses.replace(entry, fraction=1.0) for entry in runs.grouped(read)]
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
     return _finished(entries, [], "parameters", None if out is None else Path(out))
+
+
+def _check_output(folder: Path) -> None:
+    """Refuse a folder in which the report would take the place of another one's."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - {RESULT_FILE, REPORT_FILE}:
+        raise ValueError(f"{str(folder)!r} is not empty and holds no comparison of runs. Choose another folder.")
 
 
 def _entries(jobs: Sequence[trainings.Job]) -> list[Entry]:

@@ -132,37 +132,39 @@ class Trainer:
             self._train(config, self.data, job.folder, resume=(job.folder / "config.json").is_file())
 
 
-def prepare(out: str | Path, task: str, plan: Plan, config: TaskConfig, reference: str) -> Path:
-    """Make the folder of a comparison, or check that the one in it can go on.
+def stated(task: str, plan: Plan, config: TaskConfig, reference: str) -> dict[str, Any]:
+    """What a comparison cannot change when it goes on: what all its trainings have in common."""
+    epochs = plan.max_epochs or config.epochs
+    options = {name: value for name, value in config.to_dict().items() if name not in VARIED} | {"max_epochs": epochs}
+    common = {"task": task, "match": plan.match} | options
+    return common | {"reference": reference} if plan.match == "parameters" else common
 
-    Raises:
-        ValueError: If the folder holds something else, or a comparison with other options.
-    """
+
+def check_folder(out: str | Path, common: Mapping[str, Any]) -> Path:
+    """Refuse a folder that holds something else, or a comparison with other options."""
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{str(folder)!r} is a file; a comparison needs a folder.")
-    epochs = plan.max_epochs or config.epochs
-    options = {name: value for name, value in config.to_dict().items() if name not in VARIED} | {"max_epochs": epochs}
-    stated = {"task": task, "match": plan.match} | options
-    if plan.match == "parameters":
-        stated["reference"] = reference
     path = folder / PLAN_FILE
     if path.is_file():
-        _check_same(folder, run_folder.read_json(path), stated)
-        return folder
-    if folder.is_dir() and any(folder.iterdir()):
+        _check_same(folder, run_folder.read_json(path), common)
+    elif folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{str(folder)!r} is not empty and holds no comparison. Choose another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    run_folder.write_json(path, stated)
     return folder
 
 
-def _check_same(folder: Path, stored: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
-    for name in {**stored, **stated}:
-        if stored.get(name) != stated.get(name):
+def begin(folder: Path, common: Mapping[str, Any]) -> None:
+    """Make the folder of a comparison, now that nothing in data or options can fail."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run_folder.write_json(folder / PLAN_FILE, common)
+
+
+def _check_same(folder: Path, stored: Mapping[str, Any], common: Mapping[str, Any]) -> None:
+    for name in {**stored, **common}:
+        if stored.get(name) != common.get(name):
             raise ValueError(
                 f"`{name}` must be {stored.get(name)!r} to go on with the comparison in {str(folder)!r}. "
-                f"Received: {name}={stated.get(name)!r}. Repeat the options, or compare into another folder."
+                f"Received: {name}={common.get(name)!r}. Repeat the options, or compare into another folder."
             )
 
 

@@ -101,18 +101,21 @@ def test_a_plan_that_cannot_be_is_refused(options, message):
         (
             Generation(),
             {"controls": ("shuffled",)},
-            "`control` must be 'none'. Received: control='shuffled'. The order of tokens is all that there is to learn.",
+            "`control` must be 'none'. Received: control='shuffled'. The order of tokens is all that there is "
+            "to learn.",
         ),
         (
             Generation(),
             {"controls": ("memoryless",)},
-            "`control` must be 'none'. Received: control='memoryless'. What a model knows of frequencies and near tokens "
+            "`control` must be 'none'. Received: control='memoryless'. What a model knows of frequencies and "
+            "near tokens "
             "alone, its baselines show.",
         ),
         (
             Translation(),
             {"controls": ("memoryless",)},
-            "`control` must be 'none'. Received: control='memoryless'. A target is written word by word, from the states "
+            "`control` must be 'none'. Received: control='memoryless'. A target is written word by word, from "
+            "the states "
             "of a recurrence.",
         ),
         (
@@ -136,7 +139,8 @@ def test_a_plan_that_cannot_be_is_refused(options, message):
         (
             Forecasting(linear_skip="trained"),
             {"controls": ("memoryless",)},
-            "`linear_skip` must be 'none' with this control. Received: linear_skip='trained'. It has a weight for every "
+            "`linear_skip` must be 'none' with this control. Received: linear_skip='trained'. It has a weight "
+            "for every "
             "step of the window.",
         ),
         (

@@ -50,8 +50,10 @@ def test_a_winner_beyond_chance_is_taken():
     rows = [row("gru", [0.8, 0.8], 300), row("lstm", [0.9, 0.9], 400), row("simple_rnn", [0.7, 0.7], 100)]
     tests = [pair("gru", "lstm", 0.03), pair("gru", "simple_rnn", 0.5), pair("lstm", "simple_rnn", 0.001)]
     assert telling.sentence(part_of(rows, tests), ACCURACY) == (
-        "Take lstm: accuracy 0.9 (0.89 to 0.91 with 95 % confidence, 2 seeds). lstm is better than every other variant, "
-        "and that is real: at most p = 0.03 (McNemar's exact test, corrected for 3 comparisons). The mean score of lstm "
+        "Take lstm: accuracy 0.9 (0.89 to 0.91 with 95 % confidence, 2 seeds). lstm is better than every other "
+        "variant, "
+        "and that is real: at most p = 0.03 (McNemar's exact test, corrected for 3 comparisons). The mean score "
+        "of lstm "
         "is better than that of the best baseline, TF-IDF (0.8)."
     )
 
@@ -60,10 +62,12 @@ def test_of_those_that_no_test_tells_apart_the_cheapest_is_taken():
     rows = [row("gru", [0.89], 300), row("lstm", [0.9], 400), row("simple_rnn", [0.7], 100)]
     tests = [pair("gru", "lstm", 0.4), pair("gru", "simple_rnn", 0.03), pair("lstm", "simple_rnn", 0.01)]
     assert telling.sentence(part_of(rows, tests, baseline=("NB", 0.95)), ACCURACY) == (
-        "Take gru: accuracy 0.89 (one seed). The best score is that of lstm, 0.9 (one seed), but no test tells that the "
+        "Take gru: accuracy 0.89 (one seed). The best score is that of lstm, 0.9 (one seed), but no test tells "
+        "that the "
         "difference is real: p = 0.4 (McNemar's exact test, corrected for 3 comparisons). Of the 2 that are as good as "
         "far as tests can tell, gru is the cheapest (300 parameters). lstm is better than 'simple_rnn', and that is "
-        "real: at most p = 0.01 (McNemar's exact test, corrected for 3 comparisons). The mean score of gru is NOT better "
+        "real: at most p = 0.01 (McNemar's exact test, corrected for 3 comparisons). The mean score of gru is "
+        "NOT better "
         "than that of the best baseline, NB (0.95)."
     )
 
@@ -72,7 +76,8 @@ def test_the_best_may_be_the_cheapest_too_and_few_items_tell_nothing():
     rows = [row("gru", [0.5], 300), row("lstm", [0.6], 400)]
     part = part_of(rows, [pair("gru", "lstm", None)], LOSS, None)
     assert telling.sentence(part, LOSS) == (
-        "Take gru: MASE 0.5 (one seed). It has the best score. 'lstm' is not worse beyond chance, and it is the cheapest "
+        "Take gru: MASE 0.5 (one seed). It has the best score. 'lstm' is not worse beyond chance, and it is the "
+        "cheapest "
         "of them (300 parameters). No baseline was run, so nothing tells whether any of them is good."
     )
     assert telling.test_table(part)[1] == [["gru", "lstm", "–", "–", "–", "no"]]
