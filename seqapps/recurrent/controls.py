@@ -53,8 +53,8 @@ class ShuffledSteps(keras.layers.Layer):
     def compute_mask(self, steps, mask=None):
         return mask
 
-    def compute_output_shape(self, steps_shape, *_):
-        return steps_shape
+    def compute_output_spec(self, steps, mask=None):
+        return keras.KerasTensor(steps.shape, dtype=steps.dtype)  # whole numbers stay whole
 
     def get_config(self):
         return super().get_config() | {"padded": self.padded}

@@ -113,8 +113,12 @@ def make_examples(config: Config, sizes: Sizes, inputs: dict[str, Any]) -> Examp
 
 
 def _shuffled(values, observed, past, mask):
-    """What was measured at the steps of a window, in an order that tells nothing; what is known of time stays."""
-    steps = ShuffledSteps("left", name="shuffle")(joined([values, observed, past]), mask=mask)
+    """What was measured at the steps of a window, in an order that tells nothing; what is known of time stays.
+
+    Padding is filled with the first value, which would tell which one came first: it becomes 0.
+    """
+    measured = joined([values, observed, past]) * ops.cast(ops.expand_dims(mask, -1), "float32")
+    steps = ShuffledSteps("left", name="shuffle")(measured, mask=mask)
     end = values.shape[-1]
     return steps[..., :end], steps[..., end : 2 * end], None if past is None else steps[..., 2 * end :]
 
