@@ -1,6 +1,5 @@
 """Train and compare, or compare what is trained."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -88,7 +87,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path | None = None) -
         _check_output(Path(out))
     read = [runs.read(folder) for folder in folders]
     runs.check_comparable(read)
-    entries = [dataclasses.replace(entry, fraction=1.0) for entry in runs.grouped(read)]
+    entries = runs.grouped(read)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
     return _finished(entries, [], "parameters", None if out is None else Path(out))

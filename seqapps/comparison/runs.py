@@ -156,6 +156,8 @@ def score_of(runs: Sequence[Run]) -> str:
 def grouped(runs: Sequence[Run]) -> list[Entry]:
     """Runs that differ in their seed alone, together; an entry is named by its recurrence and what else differs.
 
+    A control is that of the entries that differ from it in nothing else, or without memory of all that have some.
+
     Raises:
         ValueError: If a run comes twice.
     """
@@ -173,7 +175,19 @@ def grouped(runs: Sequence[Run]) -> list[Entry]:
             )
         groups[key][run.seed] = run
     differing = [name for name in kinds[key] if len({repr(kind[name]) for kind in kinds.values()}) > 1]
-    return [Entry(_name(kinds[key], differing), group) for key, group in groups.items()]
+    names = {key: _name(kind, differing) for key, kind in kinds.items()}
+    return [Entry(names[key], group, twins=_twins(kinds[key], kinds, names)) for key, group in groups.items()]
+
+
+def _twins(
+    kind: Mapping[str, Any], kinds: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Names of the entries that a kind is the control of."""
+    others = {key: other for key, other in kinds.items() if other["control"] == "none"}
+    if kind["control"] == "shuffled":
+        own = {name: value for name, value in kind.items() if name not in ("control", "recurrence")}
+        others = {key: other for key, other in others.items() if all(other[name] == own[name] for name in own)}
+    return () if kind["control"] == "none" else tuple(names[key] for key in others)
 
 
 def _kind(run: Run) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def _check_same(folder: Path, stored: Mapping[str, Any], common: Mapping[str, An
 
 def _check_fingerprints(finished: Job, job: Job, fingerprints: Mapping[str, str], out: Path) -> None:
     """Refuse other data than those of a finished run with the same seed."""
-    theirs = run_folder.read_json(finished.folder / "manifest.json")["fingerprints"]
+    theirs = run_folder.read_json(finished.folder / "preprocessing.json")["fingerprints"]
     same_rows = finished.variant.config.data_fraction == job.variant.config.data_fraction
     for split in theirs if same_rows else ("validation", "test"):
         if theirs[split] != fingerprints[split]:

@@ -115,6 +115,14 @@ def test_runs_that_differ_in_their_seed_alone_are_one_variant(trained_run, tmp_p
         runs.grouped(again)
 
 
+def test_controls_among_runs_belong_to_those_that_they_are_the_controls_of(trained_run, tmp_path):
+    run, memory = trained_run("sentiment"), {"control": "memoryless", "units": 64}
+    kinds = [{"seed": 3}, {"cell": "lstm"}, {"cell": "lstm", "control": "shuffled"}, memory]
+    read = [runs.read(other(run, tmp_path / str(number), **kind)) for number, kind in enumerate(kinds)]
+    names = ["gru, units=[7]", "lstm, units=[7]"]
+    assert [entry.twins for entry in runs.grouped(read)] == [(), (), (names[1],), tuple(names)]
+
+
 def test_runs_of_different_tasks_are_refused(trained_run):
     folders = [trained_run("sentiment"), trained_run("generation")]
     with refusal(
