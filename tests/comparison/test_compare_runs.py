@@ -180,6 +180,7 @@ def test_runs_that_are_not_there_or_not_finished_are_refused(trained_run, tmp_pa
 
 def test_the_command_compares_runs(trained_run, tmp_path, capsys):
     folders = [str(trained_run("sentiment", cell)) for cell in ("lstm", "gru")]
+    capsys.readouterr()  # what their trainings told
     assert cli.run(["compare", *folders, "--output", str(tmp_path / "out")]) == cli.DONE
     out = capsys.readouterr().out
     assert out.splitlines()[1].split()[0] == "lstm"
