@@ -4,6 +4,7 @@ The public names are imported on first use, so that `seqapps --help` never waits
 
 - `seqapps.RecurrentStack`: one Keras layer for SimpleRNN, LSTM and GRU, one or two directions, any depth.
 - `seqapps.load(run)`: a trained run that predicts and evaluates through its own SavedModel.
+- `seqapps.compare`, `seqapps.compare_runs`: several models of one task, and which differences are real.
 - `seqapps.forecasting`, `seqapps.sentiment`, `seqapps.generation`, `seqapps.translation`, `seqapps.speech`: `Config`
   and `train` of a task.
 """
@@ -16,13 +17,16 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "RecurrentStack": ("seqapps.recurrent.stack", "RecurrentStack"),
     "load": ("seqapps.served_run", "load"),
+    "compare": ("seqapps.comparison.comparing", "compare"),
+    "compare_runs": ("seqapps.comparison.comparing", "compare_runs"),
     "forecasting": ("seqapps.tasks.forecasting", None),
     "sentiment": ("seqapps.tasks.sentiment", None),
     "generation": ("seqapps.tasks.generation", None),
     "translation": ("seqapps.tasks.translation", None),
     "speech": ("seqapps.tasks.speech", None),
 }
-__all__ = ["RecurrentStack", "__version__", "forecasting", "generation", "load", "sentiment", "speech", "translation"]
+__all__ = ["RecurrentStack", "__version__", "compare", "compare_runs", "forecasting", "generation", "load", "sentiment"]
+__all__ += ["speech", "translation"]
 
 
 def __getattr__(name: str) -> Any:

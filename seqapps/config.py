@@ -6,15 +6,12 @@ Imports no TensorFlow, so that `--help` answers at once.
 import argparse
 import dataclasses
 import functools
-import json
-import re
-import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from seqapps import checks
 
@@ -24,6 +21,9 @@ RECURRENT_OPTIONS = (
     *("units", "cell", "num_layers", "bidirectional", "merge_mode"),
     *("dropout", "recurrent_dropout", "residual"),
 )
+CONTROLS = ("none", "memoryless", "shuffled")
+# What a model without a recurrence has no use for.
+OPTIONS_OF_MEMORY = ("cell", "units", "num_layers", "bidirectional", "merge_mode", "recurrent_dropout", "residual")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 
 
@@ -73,7 +73,13 @@ class Options:
 
 @dataclass(frozen=True)
 class TaskConfig(Options):
-    """The options that every task shares."""
+    """The options that every task shares.
+
+    Attributes:
+        refused_controls: For every control that a task cannot have, the reason.
+    """
+
+    refused_controls: ClassVar[Mapping[str, str]] = dict.fromkeys(CONTROLS[1:], "The task has no such control.")
 
     validation_data: str | None = option(None, "file that validates, instead of a part of DATA")
     test_data: str | None = option(None, "file that tests, instead of a part of DATA")
@@ -99,10 +105,36 @@ class TaskConfig(Options):
     seed: int = option(0, "seed of weights, order and dropout", minimum=0)
     baselines: str = option("fast", "simple methods to compare with", choices=("none", "fast", "full"))
     initialize_from: str | None = option(None, "run of the same task whose weights are the start")
+    data_fraction: float = option(1.0, "part of the training rows that is trained on", above=0)
+    control: str = option(
+        "none",
+        "a model that cannot use order, to see whether it matters: memoryless pools inputs and has no recurrence; "
+        "shuffled reads the steps of every sequence in an order that tells nothing",
+        choices=CONTROLS,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.check_recurrent_options(self.cell, self.widths, self.bidirectional, self.merge_mode, self.residual)
+        if self.data_fraction > 1:
+            checks.fail("data_fraction", "a number above 0, up to 1", self.data_fraction)
+        self._check_control()
+
+    def _check_control(self) -> None:
+        """Refuse a control that the task cannot have, and options that it leaves without effect."""
+        if self.control in self.refused_controls:
+            able = [name for name in CONTROLS if name not in self.refused_controls]
+            checks.fail("control", " or ".join(map(repr, able)), self.control, self.refused_controls[self.control])
+        for name in OPTIONS_OF_MEMORY if self.control == "memoryless" else ():
+            default = type(self).__dataclass_fields__[name].default
+            if getattr(self, name) != default:
+                advice = "Without a recurrence it has no effect."
+                checks.fail(name, f"left at {default!r} with control='memoryless'", getattr(self, name), advice)
+
+    def as_memoryless(self) -> Self:
+        """The same without a recurrence: its options are left at their defaults."""
+        defaults: dict[str, Any] = {name: type(self).__dataclass_fields__[name].default for name in OPTIONS_OF_MEMORY}
+        return dataclasses.replace(self, control="memoryless", **defaults)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -158,39 +190,6 @@ def check_names(config_class: type[Options], options: Iterable[str], source: str
     for name in options:
         if name not in names:
             raise ValueError(f"{source}: {name!r} is not an option.{checks.suggestion(name, names)}")
-
-
-def read_options(path: str | Path, config_class: type[Options]) -> dict[str, Any]:
-    """The options that a JSON or TOML file sets, and the `task` that a run's own `config.json` also names.
-
-    Args:
-        path: File ending in `.json` or `.toml`.
-        config_class: The task's config; an unknown key is an error with its line.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be read as its ending says, or a key is no option.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no config file {str(path)!r}.")
-    try:
-        text = path.read_text(encoding="utf-8")
-        options = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix.lstrip('.').upper() or 'JSON'}: {error}.") from error
-    if not isinstance(options, dict):
-        raise ValueError(f"{path} must hold one table of options. Received: {type(options).__name__}.")
-    for name in options.keys() - {"task"}:
-        check_names(config_class, [name], f"{path}, line {_line_of(name, text)}")
-    return options
-
-
-def _line_of(key: str, text: str) -> int:
-    """The line that sets a key, or opens the TOML table of that name."""
-    name = re.escape(key)
-    sets = re.compile(rf"^\s*\[{name}\]|(?<![\w-]){name}[\"']?\s*[=:]")
-    return next((number for number, row in enumerate(text.splitlines(), 1) if sets.search(row)), 1)
 
 
 def field_type(config_class: type, name: str) -> Any:
@@ -252,9 +251,11 @@ def _check_scalar(name: str, value: Any, members: tuple[Any, ...], limits: Mappi
         checks.fail(name, "a text", value)
 
 
-def add_flags(parser: argparse._ActionsContainer, config_class: type[Options]) -> None:
+def add_flags(parser: argparse._ActionsContainer, config_class: type[Options], without: Collection[str] = ()) -> None:
     """One flag per field. A flag that is not given leaves no value, so that a config file can set it."""
     for field in dataclasses.fields(config_class):
+        if field.name in without:
+            continue
         flag = "--" + field.name.replace("_", "-")
         kind = field_type(config_class, field.name)
         text = f"{field.metadata['help']} (default: {_shown(field.default)})".replace("%", "%%")

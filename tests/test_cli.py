@@ -12,7 +12,7 @@ from seqapps.tasks import TASKS
 from seqapps.tasks.forecasting.config import Config
 
 APP = Path(__file__).parents[1] / "apps" / "forecasting.py"
-VERBS = ("train", "evaluate", "predict", "gradients", "export")
+VERBS = ("train", "evaluate", "predict", "gradients", "export", "compare")
 ROWS = 53
 
 
@@ -50,7 +50,8 @@ def problem(capfd, *words):
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("problems",), *((task, *verb) for task in TASKS for verb in ((), *((v,) for v in VERBS)))]
+    "words",
+    [(), ("problems",), ("compare",), *((task, *verb) for task in TASKS for verb in ((), *((v,) for v in VERBS)))],
 )
 def test_help_is_an_answer(capsys, words):
     assert cli.run([*words, "--help"]) == cli.DONE

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from refusals import refusal
 
 from seqapps import run_folder
-from seqapps.config import CELL_NAMES, TaskConfig, add_flags, option, read_options
+from seqapps.config import CELL_NAMES, TaskConfig, add_flags, option
+from seqapps.config_files import read_options
 from seqapps.tasks.forecasting.config import Config
 
 PARSER = argparse.ArgumentParser(prog="train")

@@ -12,7 +12,7 @@ import pytest
 from contract_tasks import ANSWERS, BATCHES, HAS_LEARNED
 
 import seqapps
-from seqapps import cli, export, run_folder
+from seqapps import cli, export, run_folder, training
 from seqapps.config import CELL_NAMES
 from seqapps.tasks import TASKS
 
@@ -99,6 +99,33 @@ def test_a_baseline_stands_beside_every_metric(task, cell, trained_run):
         assert isinstance(value, float)
         for scores in methods.values():
             assert isinstance(scores[name], float)
+
+
+# --- comparisons ---
+
+
+@every_task
+def test_a_part_of_the_rows_is_trained_on_and_the_others_stay(task, trained_run, toys, tmp_path):
+    whole = run_folder.read_json(trained_run(task) / "manifest.json")["fingerprints"]
+    module = import_module(f"seqapps.tasks.{task}")
+    config = module.Config(data_fraction=0.6, **toys[task].options)
+    looked = training.look(lambda: module.train(config, toys[task].data, tmp_path / "run"), 0)
+    part = run_folder.read_json(tmp_path / "run" / "preprocessing.json")["fingerprints"]
+    assert part["train"] != whole["train"]
+    assert (part["validation"], part["test"]) == (whole["validation"], whole["test"])
+    assert (looked.parameters > 0, looked.steps_per_epoch > 0, looked.seconds_per_epoch) == (True, True, None)
+    assert not (tmp_path / "run" / "checkpoints").exists()  # nothing was trained
+
+
+@every_task
+def test_what_runs_are_compared_by_is_in_every_run(task, trained_run):
+    run = trained_run(task)
+    options = run_folder.read_json(run / "config.json")
+    measured = import_module(f"seqapps.tasks.{task}.comparing").measured(options)
+    assert set(measured.scores) <= metrics_of(run)["methods"]["model"].keys() & measured.names.keys()
+    assert set(measured.columns) <= set(pd.read_csv(run / "predictions.csv.gz", nrows=1).columns)
+    assert set(measured.items) <= set(measured.columns)
+    assert set(measured.same) <= options.keys()
 
 
 # --- the served model ---

@@ -13,11 +13,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "seqapps"
 ROWS = {
     "checks": 0,
-    **dict.fromkeys(("recurrent", "config", "run_folder"), 1),
+    **dict.fromkeys(("recurrent", "config", "run_folder", "fractions"), 1),
     **dict.fromkeys(("text", "series", "audio", "classification", "decoding", "training", "export", "problems"), 2),
+    **dict.fromkeys(("significance", "config_files"), 2),
     "report": 3,
     **dict.fromkeys(("tasks", "gradient_figures"), 4),
-    **dict.fromkeys(("compare", "served_run", "gradients", "long_lags"), 5),
+    **dict.fromkeys(("comparison", "served_run", "gradients", "long_lags"), 5),
     "cli": 6,
     "apps": 7,
 }
@@ -27,6 +28,7 @@ ALONE = "verify_process"  # runs where seqapps cannot be imported
 THIRD_PARTY = {
     "checks": set(),
     "config": set(),
+    "config_files": set(),
     ALONE: {"numpy", "tensorflow"},
     "recurrent": {"keras"},
     "recurrent.gradient_flow": {"keras", "tensorflow"},
@@ -115,15 +117,17 @@ def test_the_public_names_wait_for_their_first_use():
 
 
 def test_the_public_names_are_those_of_the_interface():
+    from seqapps.comparison.comparing import compare, compare_runs
     from seqapps.recurrent.stack import RecurrentStack
     from seqapps.served_run import load
     from seqapps.tasks import forecasting, generation, sentiment, translation
 
     assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
+    assert (seqapps.compare, seqapps.compare_runs) == (compare, compare_runs)
     tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "translation": translation}
     for name, module in tasks.items():
         assert getattr(seqapps, name) is module
-    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "load", *tasks}
+    assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "compare", "compare_runs", "load", *tasks}
     for module, name in ((seqapps, "LSTM"), *((module, "predict") for module in tasks.values())):
         with pytest.raises(AttributeError, match=rf"\Amodule '{module.__name__}' has no attribute '{name}'\Z"):
             getattr(module, name)

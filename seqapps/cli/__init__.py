@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn
 import seqapps
 from seqapps import checks
 from seqapps import config as config_module
-from seqapps.cli import gradients, problems, verbs
+from seqapps.cli import comparing, gradients, problems, verbs
 from seqapps.cli.predicting import predict
 from seqapps.cli.starting import USAGE
 from seqapps.tasks import TASKS
@@ -61,7 +61,10 @@ def run(arguments: Sequence[str], program: str | None = None) -> int:
         print(f"{parser.prog}: {' '.join(str(problem).splitlines())}", file=sys.stderr)
         return PROBLEM
     except KeyboardInterrupt:
-        print(f"\n{parser.prog}: interrupted. A training goes on with --resume.", file=sys.stderr)
+        print(
+            f"\n{parser.prog}: interrupted. A training goes on with --resume, a comparison with the same command.",
+            file=sys.stderr,
+        )
         return INTERRUPTED
     return DONE
 
@@ -88,10 +91,17 @@ def _parser(task: str | None, program: str | None) -> argparse.ArgumentParser:
     if task:
         _add_verbs(parser, task)
         return parser
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", help=", ".join((*TASKS, problems.NAME)))
+    names = ", ".join((*TASKS, problems.NAME, "compare"))
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", help=names)
     for name in TASKS:
-        _add_verbs(tasks.add_parser(name, help=f"train, evaluate, predict, gradients, export: {name}"), name)
+        _add_verbs(tasks.add_parser(name, help=f"train, evaluate, predict, gradients, export, compare: {name}"), name)
     _Parser.known |= {*problems.add(tasks)}
+    text = "compare finished runs of one task: scores, costs, and which differences are real"
+    runs = tasks.add_parser("compare", help=text, description=text[0].upper() + text[1:] + ".")
+    runs.set_defaults(carry_out=comparing.compare_runs, verb="RUN")
+    runs.add_argument("runs", metavar="RUN", nargs="+", help="those that differ in their seed alone count as one")
+    runs.add_argument("--output", metavar="DIR", help="write comparison.json and report.html there")
+    _Parser.known |= {"--output"}
     return parser
 
 
@@ -132,6 +142,9 @@ def _add_verbs(parser: argparse.ArgumentParser, task: str) -> None:
     export.add_argument("runs", metavar="RUN", nargs="+", help="several runs, where a task can, decide together")
     export.add_argument("directory", metavar="DIR")
     export.add_argument("--version", type=int, metavar="N", help="version number; by default the next one")
+
+    text = "train cells, directions and depths with several seeds, and say which one to take"
+    _Parser.known |= comparing.add_flags(verb("compare", comparing.compare, text), task_config)
 
 
 def _add_predict(parser: argparse.ArgumentParser, task_config: ModuleType) -> None:

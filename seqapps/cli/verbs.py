@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from seqapps import config as config_module
+from seqapps import config_files
 from seqapps.cli.starting import given, load, quiet_import, refused
 
 
@@ -16,22 +16,13 @@ def train(words: argparse.Namespace) -> None:
     options: dict[str, Any] = {}
     stored = Path(words.out) / "config.json"
     for path in [Path(words.config)] if words.config else [stored] if words.resume and stored.is_file() else []:
-        options |= _without_task(path, words.task, task_config)
+        options |= config_files.read_task_options(path, words.task, task_config)
     options |= {name: getattr(words, name) for name in names}
     with refused(words):
         config = task_config(**options)
     pipeline = quiet_import(f"seqapps.tasks.{words.task}.pipeline")
     import_module("seqapps.training").keep_memory()
     pipeline.train(config, words.data, words.out, resume=words.resume, overwrite=words.overwrite)
-
-
-def _without_task(path: Path, task: str, task_config: Any) -> dict[str, Any]:
-    """The options of a config file; a run's own file also says its task, which must be this one."""
-    options = config_module.read_options(path, task_config)
-    stored = options.pop("task", task)
-    if stored != task:
-        raise ValueError(f"{path} belongs to the task {stored!r}, not to {task!r}.")
-    return options
 
 
 def evaluate(words: argparse.Namespace) -> None:

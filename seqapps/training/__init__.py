@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from seqapps import checks, run_folder
 from seqapps.config import TaskConfig
+from seqapps.training.looking import Look, look, stop_if_looking
 from seqapps.training.optimizer import DenseAdam, WarmupSchedule, make_optimizer
 from seqapps.training.resumable import STATE_FILE, Progress, ResumableTraining, Score
 
-__all__ = ["STATE_FILE", "DenseAdam", "Progress", "ResumableTraining", "Score", "WarmupSchedule", "make_optimizer"]
-__all__ += ["fit", "keep_memory", "set_seed", "start_from"]
+__all__ = ["STATE_FILE", "DenseAdam", "Look", "Progress", "ResumableTraining", "Score", "WarmupSchedule", "fit"]
+__all__ += ["keep_memory", "look", "make_optimizer", "set_seed", "start_from"]
 
 # Numbers of malloc.h: one arena for all threads; no block of its own from the system; never give back; take much.
 MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 1 << 28))
@@ -72,6 +73,7 @@ def fit(
         ValueError: If the loss stops being a finite number.
     """
     model.optimizer.build(model.trainable_variables)
+    stop_if_looking(model, training_from, steps_per_epoch)
     state = ResumableTraining(checkpoints, config.patience, config.max_minutes, after_epoch, score)
     state.set_model(model)
     state.restore()

@@ -1,6 +1,8 @@
 """Options of forecasting. Imports no TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqapps import checks
 from seqapps.config import TaskConfig, option
@@ -13,6 +15,8 @@ DATA_HELP = "CSV (also .gz) or Parquet, wide, long or one row per series, or a f
 @dataclass(frozen=True)
 class Config(TaskConfig):
     """Options of a forecasting run; `None` means that the data decide."""
+
+    refused_controls: ClassVar[Mapping[str, str]] = {}
 
     layout: str = option("auto", "a column per target, a column of ids, or a row per series", choices=LAYOUTS)
     time_column: str | None = option(None, "column of time stamps; by default found by its name or values")
@@ -65,6 +69,7 @@ class Config(TaskConfig):
             checks.fail("target_columns", "at least one column", (), "Leave it out for all columns.")
         self._check_columns()
         self._check_head()
+        self._check_order()
         self._check_splits()
 
     def _check_columns(self) -> None:
@@ -105,6 +110,21 @@ class Config(TaskConfig):
         if self.head == "recursive" and self.past_columns:
             advice = "It would need their values over the horizon: name what is known there in future_columns."
             checks.fail("past_columns", "left out with head='recursive'", self.past_columns, advice)
+
+    def _check_order(self) -> None:
+        """Refuse what would tell a control the order that it must not know."""
+        if self.control == "none":
+            return
+        if self.lags:
+            checks.fail("lags", "left out with a control", self.lags, "They tell what came before what.")
+        linear = ("none",) if self.control == "memoryless" else ("none", "trained")
+        if self.linear_skip not in linear:
+            advice = "It has a weight for every step of the window."
+            checks.fail("linear_skip", f"{checks.listing(linear)} with this control", self.linear_skip, advice)
+        heads = ("direct",) if self.control == "memoryless" else ("direct", "segment")
+        if self.head not in heads:
+            advice = "It decodes with the recurrence, from the last step on."
+            checks.fail("head", f"{checks.listing(heads)} with control={self.control!r}", self.head, advice)
 
     def _check_splits(self) -> None:
         rows = self.split_rows

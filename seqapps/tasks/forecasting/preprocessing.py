@@ -244,7 +244,8 @@ def _training_rows(splits: Splits) -> np.ndarray:
 def _of_one_series(splits: Splits, number: int, transform: str) -> dict[str, np.ndarray]:
     """Statistics of one series: from its training part, or from all before the test where that has no values."""
     panel, first = splits.panel, splits.panel.starts[number]
-    train = panel.values[first : splits.ends[number, 0]]
+    start, stop = (int(ends[number]) for ends in splits.rows("train"))
+    train = panel.values[start:stop]
     before_test = panel.values[first : splits.ends[number, 1]]
     if transform == "log":  # what has no logarithm is missing; in the training it is an error
         train, before_test = (np.where(values > 0, values, np.nan) for values in (train, before_test))

@@ -1,6 +1,8 @@
 """Options of language models. Imports no TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqapps import checks
 from seqapps.config import Options, TaskConfig, option
@@ -20,6 +22,11 @@ DATA_HELP = "a text file, a folder of them, CSV, TSV, JSON lines or Parquet (als
 @dataclass(frozen=True)
 class Config(TaskConfig):
     """Options of a language model; `None` means that the data decide."""
+
+    refused_controls: ClassVar[Mapping[str, str]] = {
+        "memoryless": "What a model knows of frequencies and near tokens alone, its baselines show.",
+        "shuffled": "The order of tokens is all that there is to learn.",
+    }
 
     validation_fraction: float = option(0.1, "part of DATA that validates: what stands before the test", fraction=True)
     test_fraction: float = option(0.1, "part of DATA that tests: its end", fraction=True)

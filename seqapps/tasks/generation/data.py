@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqapps import checks
+from seqapps import checks, fractions
 from seqapps.tasks.generation.config import Config
 from seqapps.text.reading.documents import Document, Documents, document_parts, is_table, open_documents
 
@@ -88,11 +88,15 @@ def load(data: Data, config: Config) -> Splits:
         open_documents(given["train"], config.text_column)  # refuses it
     whole = _whole(given["train"], config)
     parts = {split: _whole(given[split], config, strict=False) for split in SPLITS[1:] if split in given}
-    fractions = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in parts}
-    _check_fractions(fractions)
-    parts |= _cut(whole, fractions, exact=config.tokenizer == "character")
+    shares = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in parts}
+    _check_fractions(shares)
+    parts |= _cut(whole, shares, exact=config.tokenizer == "character")
+    training = parts["train"]
+    if config.data_fraction < 1:
+        parts["train"] = _end_of(training, config.data_fraction, exact=config.tokenizer == "character")
     parts = {split: parts[split] for split in SPLITS}
-    return Splits(parts, {split: _hash(part, split) for split, part in parts.items()})
+    told = fractions.note(config.data_fraction, parts["train"].characters, training.characters, "characters")
+    return Splits(parts, {split: _hash(part, split) for split, part in parts.items()}, told)
 
 
 def load_whole(data: Data, config: Config) -> Splits:
@@ -152,32 +156,39 @@ def _whole(data: Path | pd.DataFrame, config: Config, strict: bool = True) -> Pa
     return Part(documents, 0, sum(sizes), sizes)
 
 
-def _check_fractions(fractions: dict[str, float]) -> None:
-    for split, fraction in fractions.items():
+def _check_fractions(shares: dict[str, float]) -> None:
+    for split, fraction in shares.items():
         if fraction == 0:
             advice = f"Or name a file in `{split}_data`."
             checks.fail(f"{split}_fraction", f"above 0 where no file holds the {split} part", fraction, advice)
-    if sum(fractions.values()) >= 1:
-        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in fractions.items())
+    if sum(shares.values()) >= 1:
+        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in shares.items())
         raise ValueError(
             f"`validation_fraction` and `test_fraction` must leave text to train on. Received: {received}."
         )
 
 
-def _cut(whole: Part, fractions: dict[str, float], exact: bool) -> dict[str, Part]:
+def _cut(whole: Part, shares: dict[str, float], exact: bool) -> dict[str, Part]:
     """The training part and, in their order, those that are cut from its end."""
     count, rest, cuts = whole.characters, 1.0, [whole.characters]
-    near = MOVED * count * min(fractions.values(), default=0)
-    for split in reversed(fractions):
-        rest -= fractions[split]
+    near = MOVED * count * min(shares.values(), default=0)
+    for split in reversed(shares):
+        rest -= shares[split]
         cuts.insert(0, _cut_near(whole, int(count * rest + 1e-6), near, exact))
-    bounds = dict(zip(("train", *fractions), zip([0, *cuts[:-1]], cuts, strict=True), strict=True))
+    bounds = dict(zip(("train", *shares), zip([0, *cuts[:-1]], cuts, strict=True), strict=True))
     for split, (start, stop) in bounds.items():
         if stop <= start:
             raise ValueError(
                 f"{whole.documents.name}: {count} characters are too few for a {split} part. Supply more text."
             )
     return {split: dataclasses.replace(whole, start=start, stop=stop) for split, (start, stop) in bounds.items()}
+
+
+def _end_of(part: Part, fraction: float, exact: bool) -> Part:
+    """The last characters of a part, as many as a fraction of it; they begin where a document does if one is near."""
+    wanted = part.stop - max(1, round(fraction * part.characters))
+    start = _cut_near(part, wanted, MOVED * (part.stop - wanted), exact)
+    return dataclasses.replace(part, start=max(part.start, start))
 
 
 def _cut_near(whole: Part, wanted: int, near: float, exact: bool) -> int:

@@ -1,6 +1,9 @@
 """Options of text classification. Imports no TensorFlow."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from seqapps import checks
 from seqapps.config import TaskConfig, option
@@ -18,6 +21,8 @@ DATA_HELP = "CSV, TSV, JSON lines (also .gz), Parquet, a folder per class, or on
 @dataclass(frozen=True)
 class Config(TaskConfig):
     """Options of a classification run; `None` means that the data decide."""
+
+    refused_controls: ClassVar[Mapping[str, str]] = {}
 
     text_column: str | None = option(None, "column of texts; by default text, review, sentence, content, …")
     label_column: str | None = option(None, "column of labels; by default label, sentiment, class, category, …")
@@ -69,6 +74,11 @@ class Config(TaskConfig):
             checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)
         if self.embeddings is not None and self.embedding_start is not None:
             checks.fail("embedding_start", "left out with `embeddings`", self.embedding_start)
+        if self.control != "none" and self.linear_skip != "none":
+            checks.fail("linear_skip", "'none' with a control", self.linear_skip, "It reads pairs of neighbours.")
+        if self.control == "memoryless" and self.pooling == "last":
+            advice = "Without a recurrence the last token knows of no other."
+            checks.fail("pooling", "one that reads all tokens with control='memoryless'", self.pooling, advice)
         if self.pretrained is None and not self.gradual_unfreezing:
             checks.fail("gradual_unfreezing", "left out without `pretrained`", False)
         if self.pretrained is not None:
@@ -79,12 +89,20 @@ class Config(TaskConfig):
             )
             checks.fail("train_embeddings", "True without `embeddings` or `initialize_from`", False, advice)
 
+    def as_memoryless(self) -> Self:
+        """As of every task; where the last output alone counts, the mean of the token vectors does instead."""
+        pooling = "mean" if self.pooling == "last" else self.pooling
+        return super(Config, dataclasses.replace(self, pooling=pooling)).as_memoryless()
+
     def _check_pretrained(self) -> None:
         """Refuse what a language model that is the start leaves without meaning."""
         for name in ("initialize_from", "embeddings", "embedding_start"):
             if getattr(self, name) is not None:
                 advice = "The token vectors and weights are those of the language model."
                 checks.fail(name, "left out with `pretrained`", getattr(self, name), advice)
+        if self.control == "memoryless":
+            advice = "What a language model gives to start from is a recurrence."
+            checks.fail("control", "'none' or 'shuffled' with `pretrained`", self.control, advice)
         if self.bidirectional:
             advice = "A language model reads in one direction."
             checks.fail("bidirectional", "False with `pretrained`", True, advice)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqapps.tasks.sentiment.linear import LinearSkip
-from seqapps.tasks.sentiment.model import logits_of
+from seqapps.tasks.sentiment.model import as_read, logits_of
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.text import pieces
 from seqapps.text.kinds import UNKNOWN
@@ -53,9 +53,12 @@ def explain(
     token_ids = preprocessing.encode(tf.constant([text])).to_tensor()
     if not token_ids.shape[1]:
         return Explanation([], np.zeros(0), 0.0)
-    vectors = model.get_layer("embedding")(token_ids)  # (1, time, size)
+    read = as_read(model, token_ids)
+    vectors = model.get_layer("embedding")(read)  # (1, time, size)
     mean = _mean_gradient(model, vectors, label)
-    attributions = tf.reduce_sum(mean * vectors[0], axis=-1).numpy()
+    attributions = np.empty(token_ids.shape[1], "float32")
+    own, theirs = (np.argsort(np.ravel(ids), kind="stable") for ids in (token_ids, read))
+    attributions[own] = tf.reduce_sum(mean * vectors[0], axis=-1).numpy()[theirs]  # as the text has its tokens
     low, high = _compiled(model)[0](_scaled(vectors, np.array([0.0, 1.0])), label).numpy()
     difference = float(high - low)
     if skip is not None:

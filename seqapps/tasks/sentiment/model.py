@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from seqapps.recurrent.controls import ShuffledSteps
 from seqapps.recurrent.pooling import Pooling
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.sentiment.config import Config
@@ -32,9 +33,11 @@ def build_model(
     (None, 3)
     """
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    embedded = _embedding(config, vocabulary_size, embeddings)(token_ids)  # (batch, time, size)
-    dropped = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), name="word_dropout")(embedded)
-    outputs = make_stack(config)(dropped)
+    read = ShuffledSteps("right", name="shuffle")(token_ids) if config.control == "shuffled" else token_ids
+    embedded = _embedding(config, vocabulary_size, embeddings)(read)  # (batch, time, size)
+    outputs = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), name="word_dropout")(embedded)
+    if config.control != "memoryless":
+        outputs = make_stack(config)(outputs)
     if config.pooling != "last":
         outputs = Pooling(config.pooling, name="pooling")(outputs)  # (batch, features)
     outputs = keras.layers.Dropout(config.dropout, name="dropout")(outputs)
@@ -45,9 +48,22 @@ def build_model(
     return keras.Model([token_ids, skip], keras.layers.Add(name="sum")([logits, skip]), name="classifier")
 
 
+def stack_of(model: keras.Model) -> RecurrentStack | None:
+    """The recurrent stack of a model; `None` of one without memory."""
+    return next((layer for layer in model.layers if layer.name == "stack"), None)
+
+
+def as_read(model: keras.Model, token_ids):
+    """The ids `(batch, time)` in the order in which the network reads them."""
+    shuffle = next((layer for layer in model.layers if layer.name == "shuffle"), None)
+    return token_ids if shuffle is None else shuffle(token_ids)
+
+
 def logits_of(model: keras.Model, embedded, mask):
     """What the network answers to token vectors instead of ids: `(batch, time, size)` → `(batch, classes)`."""
-    outputs = model.get_layer("stack")(embedded, mask=mask)
+    stack, outputs = stack_of(model), embedded
+    if stack is not None:
+        outputs = stack(embedded, mask=mask)
     if any(layer.name == "pooling" for layer in model.layers):
         outputs = model.get_layer("pooling")(outputs, mask=mask)
     return model.get_layer("head")(outputs)

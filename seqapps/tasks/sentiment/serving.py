@@ -17,6 +17,7 @@ import tensorflow as tf
 from seqapps import export, run_folder
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.linear import LinearSkip
+from seqapps.tasks.sentiment.model import stack_of
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.text import batches, reading, tokenizers
 from seqapps.text.reading.lines import check_unicode, decoded_lines, ending_of
@@ -49,7 +50,8 @@ def bundle(
         with "" and 0; `accepted (batch, K)`, whether a score reaches the row's threshold; `logits (batch, classes)`
         and `warning (batch,)`.
     """
-    model.get_layer("stack").use_cudnn = False  # a graph traced for cuDNN would not run on a CPU
+    if (stack := stack_of(model)) is not None:
+        stack.use_cudnn = False  # a graph traced for cuDNN would not run on a CPU
     classes = tf.constant(preprocessing.classes)
 
     def answer(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

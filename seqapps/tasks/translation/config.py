@@ -1,6 +1,8 @@
 """Options of models that translate. Imports no TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqapps import checks
 from seqapps.config import Options, TaskConfig, option
@@ -19,6 +21,11 @@ DATA_HELP = (
 @dataclass(frozen=True)
 class Config(TaskConfig):
     """Options of a model that translates; `None` means that the data decide."""
+
+    refused_controls: ClassVar[Mapping[str, str]] = {
+        "memoryless": "A target is written word by word, from the states of a recurrence.",
+        "shuffled": "A target is written in its order, and a source without one is another task.",
+    }
 
     test_fraction: float = option(0.1, "part of DATA that tests", fraction=True)
     units: int | tuple[int, ...] = option(256, "width of every layer, or one width per layer: 512,256", minimum=1)

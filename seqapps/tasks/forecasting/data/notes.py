@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seqapps import fractions
 from seqapps.tasks.forecasting.data.splits import SPLITS, Splits
 
 MOST_NAMES = 5
@@ -64,7 +65,8 @@ def _other_split(splits: Splits, other_rule: bool) -> str:
 
 def notes_on(splits: Splits) -> tuple[str, ...]:
     """What a user should know about the data and need not mend."""
-    return (*_gaps(splits), *_flat(splits), *_without_windows(splits))
+    trained_on = (splits.data_fraction, splits.steps("train"), int(splits.training_steps.sum()))
+    return (*fractions.note(*trained_on, "steps"), *_gaps(splits), *_flat(splits), *_without_windows(splits))
 
 
 def _gaps(splits: Splits) -> list[str]:

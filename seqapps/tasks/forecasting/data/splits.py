@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from seqapps import fractions
 from seqapps.series import windows
 from seqapps.series.panel import Panel
 from seqapps.tasks.forecasting.config import Config
@@ -26,6 +27,7 @@ class Splits:
         season_length: Steps of a season.
         notes: What a user should know about the data and need not mend.
         step_size: Steps from one origin of the test part to the next.
+        data_fraction: The part of every series' training steps, the last ones, that is trained on.
     """
 
     panel: Panel
@@ -35,6 +37,7 @@ class Splits:
     season_length: int
     notes: tuple[str, ...]
     step_size: int = 1
+    data_fraction: float = 1.0
 
     @property
     def ends(self) -> np.ndarray:
@@ -46,7 +49,15 @@ class Splits:
         if split == "all":
             return self.panel.starts[:-1], self.panel.starts[1:]
         position = SPLITS.index(split)
-        return (self.panel.starts[:-1] if position == 0 else self.ends[:, position - 1]), self.ends[:, position]
+        if position == 0:
+            left_out = np.floor((1 - self.data_fraction) * self.training_steps + fractions.ROUNDING).astype("int64")
+            return self.panel.starts[:-1] + left_out, self.ends[:, 0]
+        return self.ends[:, position - 1], self.ends[:, position]
+
+    @property
+    def training_steps(self) -> np.ndarray:
+        """`(series,)` steps of the training part, all of it."""
+        return self.ends[:, 0] - self.panel.starts[:-1]
 
     def steps(self, split: str) -> int:
         """Steps of a split, over all series."""
@@ -60,7 +71,10 @@ class Splits:
         series is too short for all.
         """
         starts, stops = self.rows(split)
-        earliest = self.panel.starts[:-1] + self._leads("train" if split != "all" else "all")
+        if split in ("train", "all"):
+            earliest = starts + self._leads(stops - starts)
+        else:  # which are the same whatever part is trained on
+            earliest = self.panel.starts[:-1] + self._leads(self.training_steps)
         rows, firsts, series = [], [], []
         for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
             first = self.panel.starts[number]
@@ -71,14 +85,13 @@ class Splits:
             series.append(np.full(len(found), number, dtype="int32"))
         return windows.Origins(*(np.concatenate(each) for each in (rows, firsts, series)))
 
-    def _leads(self, part: str) -> np.ndarray:
-        """Steps that come before every origin of a series, as many as its `part` allows: `(series,)`.
+    def _leads(self, steps: np.ndarray) -> np.ndarray:
+        """Steps that come before every origin of a series, `(series,)`, as many as a part of `steps` allows.
 
         Among many series one that is too short for a window and horizon takes part with padded windows, from one season
         on; one that is too short for that has one such window.
         """
-        start, stop = self.rows(part)
-        known = stop - start - self.horizon
+        known = steps - self.horizon
         short = np.clip(known, 1, min(self.season_length, self.window))
         return np.where((known < self.window) & (len(known) > 1), short, self.window)
 
@@ -120,7 +133,7 @@ def make_splits(
         ValueError: If the rule does not fit the data.
     """
     cuts = _cuts(panel, begins, config, horizon)
-    return Splits(panel, cuts, window, horizon, season_length, (), config.step_size)
+    return Splits(panel, cuts, window, horizon, season_length, (), config.step_size, config.data_fraction)
 
 
 def _cuts(panel: Panel, begins: list[pd.Series], config: Config, horizon: int) -> np.ndarray:

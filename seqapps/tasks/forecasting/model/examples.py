@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqapps.recurrent.controls import ShuffledSteps
 from seqapps.series.scaling import FillMissing, WindowNormalization
 from seqapps.tasks.forecasting.config import Config
 
@@ -95,6 +96,9 @@ def make_examples(config: Config, sizes: Sizes, inputs: dict[str, Any]) -> Examp
     def per_example(tensor):
         return ops.repeat(tensor, sizes.targets, axis=0) if independent and tensor is not None else tensor
 
+    past = per_example(inputs.get("past"))
+    if config.control == "shuffled":
+        values, observed, past = _shuffled(values, observed, past, mask)
     known = [per_example(inputs.get("future")), *(_lagged(values, lag, config.steps[1]) for lag in config.lags)]
     return Examples(
         values=values,
@@ -102,10 +106,21 @@ def make_examples(config: Config, sizes: Sizes, inputs: dict[str, Any]) -> Examp
         mask=mask,
         level=level,
         scale=scale,
-        past=per_example(inputs.get("past")),
+        past=past,
         known=joined(known),
         context=per_example(_context(inputs, sizes)),
     )
+
+
+def _shuffled(values, observed, past, mask):
+    """What was measured at the steps of a window, in an order that tells nothing; what is known of time stays.
+
+    Padding is filled with the first value, which would tell which one came first: it becomes 0.
+    """
+    measured = joined([values, observed, past]) * ops.cast(ops.expand_dims(mask, -1), "float32")
+    steps = ShuffledSteps("left", name="shuffle")(measured, mask=mask)
+    end = values.shape[-1]
+    return steps[..., :end], steps[..., end : 2 * end], None if past is None else steps[..., 2 * end :]
 
 
 def joined(parts):

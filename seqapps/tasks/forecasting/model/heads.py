@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from seqapps.recurrent.controls import MeanOfSteps
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.model.examples import Examples, joined
@@ -10,12 +11,14 @@ from seqapps.tasks.forecasting.model.loss import rising
 
 
 def direct(config: Config, examples: Examples):
-    """The last state gives all steps of the horizon at once.
+    """The last state, or without memory the mean of the window's steps, gives all steps of the horizon at once.
 
     Returns:
         `(examples, horizon, channels, levels)`, rising along the levels, normalised.
     """
-    state = make_stack(config)(_with_context(examples.window_features(), examples.context), mask=examples.mask)
+    features = _with_context(examples.window_features(), examples.context)
+    pooled = MeanOfSteps(name="mean") if config.control == "memoryless" else make_stack(config)
+    state = pooled(features, mask=examples.mask)
     state = _dropped(config, state)
     known = examples.horizon_features()
     if known is not None:

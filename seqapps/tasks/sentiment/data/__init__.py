@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from seqapps import checks
+from seqapps import checks, fractions
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data.cutting import cut
 from seqapps.tasks.sentiment.data.labels import LabelBook, check_classes, scan
@@ -17,6 +18,7 @@ from seqapps.text import reading
 __all__ = ["SPLITS", "Data", "Part", "Splits", "load", "load_whole", "resolved"]
 
 Data = str | Path | pd.DataFrame
+LEFT_OUT = -1  # of the training part, where only a part of it is wanted
 
 
 def load(data: Data, config: Config, classes: Sequence[str] = ()) -> Splits:
@@ -44,16 +46,20 @@ def load(data: Data, config: Config, classes: Sequence[str] = ()) -> Splits:
     for split in SPLITS[1:]:
         if split in given:
             parts[split] = _scanned(given[split], config, book, known=True)
-    fractions = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in parts}
-    _check_fractions(fractions)
-    whole, where = parts["train"], cut(parts["train"], book, fractions)
-    for split in ("train", *fractions):
+    shares = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in parts}
+    _check_fractions(shares)
+    whole, where = parts["train"], cut(parts["train"], book, shares)
+    training = np.flatnonzero(where == SPLITS.index("train"))
+    if config.data_fraction < 1:
+        where[training[~fractions.kept(whole.labels[training], config.data_fraction, config.seed)]] = LEFT_OUT
+    for split in ("train", *shares):
         parts[split] = whole.taken(where == SPLITS.index(split))
         if not len(parts[split].labels):
             raise ValueError(
                 f"{whole.source.name}: {len(whole.labels)} rows are too few for a {split} part. Supply more data."
             )
     parts = {split: parts[split] for split in SPLITS}
+    told = (*told, *fractions.note(config.data_fraction, len(parts["train"].labels), len(training), "texts"))
     return book.splits(parts, classes, (*told, *notes(parts)))
 
 
@@ -92,13 +98,13 @@ def _separator_notes(book: LabelBook) -> Iterator[str]:
         )
 
 
-def _check_fractions(fractions: dict[str, float]) -> None:
-    for split, fraction in fractions.items():
+def _check_fractions(shares: dict[str, float]) -> None:
+    for split, fraction in shares.items():
         if fraction == 0:
             advice = f"Or name a file in `{split}_data`."
             checks.fail(f"{split}_fraction", f"above 0 where no file holds the {split} part", fraction, advice)
-    if sum(fractions.values()) >= 1:
-        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in fractions.items())
+    if sum(shares.values()) >= 1:
+        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in shares.items())
         raise ValueError(
             f"`validation_fraction` and `test_fraction` must leave rows to train on. Received: {received}."
         )

@@ -16,7 +16,7 @@ from seqapps.tasks.sentiment import data as data_module
 from seqapps.tasks.sentiment import evaluation, linear, preprocessing, serving
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
-from seqapps.tasks.sentiment.model import EMBEDDING_SIZE, build_model, loss_of
+from seqapps.tasks.sentiment.model import EMBEDDING_SIZE, build_model, loss_of, stack_of
 from seqapps.tasks.sentiment.pipeline import pretraining
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.text import batches, embeddings, encoders
@@ -160,7 +160,8 @@ def fit_and_export(
         skip, encoded = _with_skip(encoded, splits, scaling, folder / LINEAR_SKIP)
     progress = _fit(model, config, splits, encoded, folder)
     run_folder.write_with(folder / "model.keras", model.save)
-    encoders.write_text_encoder(folder / encoders.FILE, model.get_layer("embedding"), model.get_layer("stack"))
+    if (stack := stack_of(model)) is not None:
+        encoders.write_text_encoder(folder / encoders.FILE, model.get_layer("embedding"), stack)
     run_folder.write_history(folder / "history.csv", progress.history)
     targets = splits.targets("validation")
     calibration = evaluation.calibrate(model, encoded["validation"], targets, splits.multi_label)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from seqapps import checks
+from seqapps import checks, fractions
 from seqapps.audio import reading
 from seqapps.tasks.speech.config import Config
 from seqapps.tasks.speech.data.listing import Listing, Recording, holds_words, listed
@@ -55,6 +56,9 @@ def load(data: Data, config: Config, classes: tuple[str, ...] = ()) -> Splits:
         told = "1 recording is" if count == 1 else f"{count} recordings are"
         notes.append(f"Not trained on: {told} also in the validation or test part.")
         parts["train"] = kept
+    count = len(parts["train"])
+    parts["train"] = _fraction(parts["train"], config)
+    notes += fractions.note(config.data_fraction, len(parts["train"]), count, "recordings")
     for split, part in parts.items():
         if not len(part):
             raise ValueError(f"{len(whole)} recordings are too few for a {split} part. Supply more data.")
@@ -144,13 +148,13 @@ def _cut(whole: Part, config: Config, listing: Listing, own: dict[str, Part]) ->
         held = [recording.speaker == config.holdout_speaker for recording in whole.recordings]
         _check_holdout(whole, config, any(held), own)
         cut["test"], whole = whole.kept(held), whole.kept([not each for each in held])
-    fractions = {split: getattr(config, f"{split}_fraction") for split in missing if split not in cut}
-    _check_fractions(fractions)
-    if not fractions:
+    shares = {split: getattr(config, f"{split}_fraction") for split in missing if split not in cut}
+    _check_fractions(shares)
+    if not shares:
         return cut | {"train": whole}
-    if _by_speaker(whole, config, len(fractions) + 1, cut.get("test") or own.get("test")):
-        return cut | cut_by_speaker(whole, fractions)
-    return cut | cut_at_random(whole, fractions, config.mode == "classify")
+    if _by_speaker(whole, config, len(shares) + 1, cut.get("test") or own.get("test")):
+        return cut | cut_by_speaker(whole, shares)
+    return cut | cut_at_random(whole, shares, config.mode == "classify")
 
 
 def _by_speaker(whole: Part, config: Config, parts: int, test: Part | None) -> bool:
@@ -182,13 +186,13 @@ def _check_holdout(whole: Part, config: Config, found: bool, own: dict[str, Part
         checks.fail("holdout_speaker", f"one of {checks.listing(speakers)}", config.holdout_speaker, advice)
 
 
-def _check_fractions(fractions: dict[str, float]) -> None:
-    for split, fraction in fractions.items():
+def _check_fractions(shares: dict[str, float]) -> None:
+    for split, fraction in shares.items():
         if fraction == 0:
             advice = f"Or name a table or folder in `{split}_data`."
             checks.fail(f"{split}_fraction", f"above 0 where nothing else is the {split} part", fraction, advice)
-    if sum(fractions.values()) >= 1:
-        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in fractions.items())
+    if sum(shares.values()) >= 1:
+        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in shares.items())
         raise ValueError(
             f"`validation_fraction` and `test_fraction` must leave recordings to train on. Received: {received}."
         )
@@ -198,6 +202,15 @@ def _without_copies(parts: dict[str, Part]) -> Part:
     """The training part without recordings that validate or test too."""
     others = {content for split in SPLITS[1:] for content in parts[split].contents}
     return parts["train"].kept([content not in others for content in parts["train"].contents])
+
+
+def _fraction(part: Part, config: Config) -> Part:
+    """The part of the training recordings that is wanted, of every word about the same."""
+    if config.data_fraction == 1 or not len(part):
+        return part
+    words = part.answers if config.mode == "classify" else [""] * len(part)
+    groups = np.unique(words, return_inverse=True)[1]
+    return part.kept(fractions.kept(groups, config.data_fraction, config.seed).tolist())
 
 
 def _speaker_notes(parts: dict[str, Part]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqapps import checks
+from seqapps import checks, fractions
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.data.cleaning import Scan, kept_of_training, scan
 from seqapps.tasks.translation.data.splits import SPLITS, Part, Splits
@@ -41,9 +41,9 @@ def load(data: Data, config: Config) -> Splits:
         given = {split: parallel(each, languages) if isinstance(each, Path) else each for split, each in given.items()}
     source = _opened(given["train"], config)
     scanned = scan(source)
-    fractions = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in given}
-    _check_fractions(fractions)
-    cut, parts, own = _cut(scanned, fractions), {}, {}
+    shares = {split: getattr(config, f"{split}_fraction") for split in SPLITS[1:] if split not in given}
+    _check_fractions(shares)
+    cut, parts, own = _cut(scanned, shares), {}, {}
     for split in SPLITS[1:]:
         if split in given:
             other = _opened(given[split], config)
@@ -53,6 +53,9 @@ def load(data: Data, config: Config) -> Splits:
             parts[split] = _part(source, scanned, (cut == SPLITS.index(split)) & ~scanned.empty)
     others = np.concatenate([part.hashes for part in parts.values()])
     keep, notes = kept_of_training(scanned, cut == 0, others, config.max_length_ratio)
+    clean = np.flatnonzero(keep)
+    keep[clean] = fractions.kept(np.zeros(len(clean), int), config.data_fraction, config.seed)
+    notes = [*notes, *fractions.note(config.data_fraction, int(keep.sum()), len(clean), "pairs")]
     parts = {"train": _part(source, scanned, keep)} | parts
     for split, part in parts.items():
         if not len(part):
@@ -149,11 +152,11 @@ def _part(source: Source, scanned: Scan, keep: np.ndarray | None = None) -> Part
     return Part(source, keep, scanned.pairs[keep])
 
 
-def _cut(scanned: Scan, fractions: dict[str, float]) -> np.ndarray:
+def _cut(scanned: Scan, shares: dict[str, float]) -> np.ndarray:
     """`(rows,)`: the position in `SPLITS` of the part that every row belongs to."""
     place = (scanned.sources % BUCKETS).astype("float64") / BUCKETS
     cut, below = np.zeros(len(place), int), 0.0
-    for split, fraction in fractions.items():
+    for split, fraction in shares.items():
         cut[(place >= below) & (place < below + fraction)] = SPLITS.index(split)
         below += fraction
     return cut
@@ -169,13 +172,13 @@ def _overlaps(known: np.ndarray, own: dict[str, Scan]) -> dict[str, str]:
     return overlaps
 
 
-def _check_fractions(fractions: dict[str, float]) -> None:
-    for split, fraction in fractions.items():
+def _check_fractions(shares: dict[str, float]) -> None:
+    for split, fraction in shares.items():
         if fraction == 0:
             advice = f"Or name a file in `{split}_data`."
             checks.fail(f"{split}_fraction", f"above 0 where no file holds the {split} part", fraction, advice)
-    if sum(fractions.values()) >= 1:
-        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in fractions.items())
+    if sum(shares.values()) >= 1:
+        received = ", ".join(f"{split}_fraction={fraction}" for split, fraction in shares.items())
         raise ValueError(
             f"`validation_fraction` and `test_fraction` must leave pairs to train on. Received: {received}."
         )
