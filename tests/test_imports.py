@@ -120,11 +120,12 @@ def test_the_public_names_are_those_of_the_interface():
     from seqapps.comparison.comparing import compare, compare_runs
     from seqapps.recurrent.stack import RecurrentStack
     from seqapps.served_run import load
-    from seqapps.tasks import forecasting, generation, sentiment, translation
+    from seqapps.tasks import forecasting, generation, sentiment, speech, translation
 
     assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
     assert (seqapps.compare, seqapps.compare_runs) == (compare, compare_runs)
-    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "translation": translation}
+    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "speech": speech}
+    tasks["translation"] = translation
     for name, module in tasks.items():
         assert getattr(seqapps, name) is module
     assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "compare", "compare_runs", "load", *tasks}
