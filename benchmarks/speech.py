@@ -51,7 +51,7 @@ PREFIX = "speech-"  # of the results' names
 # Of the metadata and the recordings, one after the other.
 SHA256 = "b849bcc901d399abbedfc04ad0d839e1f3a930f78f5288742ba57d02122054e1"
 TEST_TAKES, VALIDATION_TAKES = range(5), range(5, 10)  # the official split, and what is chosen on
-# The accuracy that is known of logistic regression on averaged log-mel segments. Ours, which hears no silence, is better.
+# The accuracy that is known of logistic regression on averaged log-mel segments. Ours hears no silence and is better.
 KNOWN = {"digits": 0.973, "speakers": 0.734}
 COLUMNS = {
     "accuracy": "accuracy",
