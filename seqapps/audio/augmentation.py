@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+SHARE = 0.5  # of the recordings that have a change, of each kind on its own
 SLOWEST, FASTEST = 0.8, 1.25  # speed; the pitch goes with it, as of a tape
 QUIETER, LOUDER = -12.0, 6.0  # decibels
 LATEST = 0.1  # seconds of silence before and after
@@ -49,14 +50,17 @@ class Augmentation:
         >>> changed.dtype, 600 < len(changed) < 2000
         (dtype('float32'), True)
         """
-        speed = np.exp(generator.uniform(np.log(SLOWEST), np.log(FASTEST)))
-        count = max(int(len(waveform) / speed), 1)
-        changed = np.interp(np.arange(count) * speed, np.arange(len(waveform)), waveform)
-        changed = self._shifted(changed, generator)
-        loudness = float(np.sqrt(np.mean(np.square(changed)))) + 1e-6
-        noise = self._noise(len(changed), generator) * loudness * 10 ** (-generator.uniform(*NOISE) / 20)
-        gain = 10 ** (generator.uniform(QUIETER, LOUDER) / 20)
-        return np.clip((changed + noise) * gain, -1, 1).astype("float32")
+        changed, happens = waveform.astype("float64"), generator.uniform(size=3) < SHARE
+        if happens[0]:
+            speed = np.exp(generator.uniform(np.log(SLOWEST), np.log(FASTEST)))
+            count = max(int(len(waveform) / speed), 1)
+            changed = np.interp(np.arange(count) * speed, np.arange(len(waveform)), waveform)
+        if happens[1]:
+            changed = self._shifted(changed, generator)
+        if happens[2]:
+            loudness = float(np.sqrt(np.mean(np.square(changed)))) + 1e-6
+            changed += self._noise(len(changed), generator) * loudness * 10 ** (-generator.uniform(*NOISE) / 20)
+        return np.clip(changed * 10 ** (generator.uniform(QUIETER, LOUDER) / 20), -1, 1).astype("float32")
 
     def _shifted(self, waveform: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Later or earlier: at either end some silence more, or some sound less."""
@@ -111,7 +115,9 @@ class SpectrumChanges(keras.layers.Layer):
             return spectra
         shape = tf.shape(spectra)
         windows = tf.reshape(spectra, [shape[0], -1, self.mel_bins])  # (batch, windows, mel_bins)
-        windows = tf.matmul(windows, self._voices(shape[0])) + self._microphones(shape[0])[:, None]
+        changed = tf.matmul(windows, self._voices(shape[0])) + self._microphones(shape[0])[:, None]
+        happens = keras.random.uniform((shape[0], 1, 1), seed=self.seeds) < SHARE
+        windows = tf.where(happens, changed, windows)
         bands = tf.fill(shape[:1], float(self.mel_bins))
         for _ in range(FREQUENCY_GAPS):
             windows *= self._gap(bands, WIDEST_FREQUENCY_GAP, self.mel_bins)[:, None]
