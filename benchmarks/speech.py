@@ -32,7 +32,7 @@ TIMES = (
     "--batch-size 32 --learning-rate 0.003 --schedule cosine --warmup-steps 100 --patience none --average-weights 0.99"
 )
 SIZES = "--units 128,128 --stack-frames 2 --dropout 0.3"
-DIGITS = f"--mode classify {SIZES} --epochs 30 --max-minutes 18 {TIMES}"
+DIGITS = f"--mode classify {SIZES} --epochs 45 --max-minutes 18 {TIMES}"
 SPEAKERS = f"--mode classify {SIZES} --epochs 25 --max-minutes 3 {TIMES}"
 STRINGS = f"--mode transcribe --tokenizer word {SIZES} --epochs 40 --max-minutes 15 {TIMES}"
 CELLS = f"--mode classify --units 96 --stack-frames 2 --dropout 0.3 --epochs 15 --max-minutes 6 {TIMES}"
