@@ -117,10 +117,11 @@ def test_the_public_names_wait_for_their_first_use():
 def test_the_public_names_are_those_of_the_interface():
     from seqapps.recurrent.stack import RecurrentStack
     from seqapps.served_run import load
-    from seqapps.tasks import forecasting, generation, sentiment, translation
+    from seqapps.tasks import forecasting, generation, sentiment, speech, translation
 
     assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
-    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "translation": translation}
+    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "speech": speech}
+    tasks["translation"] = translation
     for name, module in tasks.items():
         assert getattr(seqapps, name) is module
     assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "load", *tasks}
