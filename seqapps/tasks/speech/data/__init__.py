@@ -11,7 +11,7 @@ import pandas as pd
 from seqapps import checks
 from seqapps.audio import reading
 from seqapps.tasks.speech.config import Config
-from seqapps.tasks.speech.data.listing import Listing, Recording, holds_words, listed
+from seqapps.tasks.speech.data.listing import USUAL, Listing, Recording, column_names, holds_words, listed
 from seqapps.tasks.speech.data.splits import (
     FEWEST_SPEAKERS,
     SPLITS,
@@ -47,12 +47,12 @@ def load(data: Data, config: Config, classes: tuple[str, ...] = ()) -> Splits:
     whole = part_of(given["train"].recordings)
     own = {split: part_of(given[split].recordings) for split in SPLITS[1:] if split in given}
     cut = _cut(whole, config, given["train"], own)
-    parts = {split: cut.get(split) or own[split] for split in SPLITS}
+    parts = {split: cut[split] if split in cut else own[split] for split in SPLITS}
     notes = []
     kept = _without_copies(parts)
     if len(kept) < len(parts["train"]):
         count = len(parts["train"]) - len(kept)
-        told = "1 recording is" if count == 1 else f"{count} recordings are"
+        told = "1 recording that is" if count == 1 else f"{count} recordings that are"
         notes.append(f"Not trained on: {told} also in the validation or test part.")
         parts["train"] = kept
     for split, part in parts.items():
@@ -90,11 +90,8 @@ def as_measured(data: Data, config: Config) -> Config:
     defaults = type(config).__dataclass_fields__
     rules = [f"{split}_{rule}" for split in given if split != "train" for rule in ("data", "fraction")]
     changed: dict[str, Any] = {name: defaults[name].default for name in rules}
-    try:
-        listed(given["train"], config)
-    except ValueError:
-        names = ("file_column", "label_column", "transcript_column", "speaker_column", "split_column")
-        changed |= dict.fromkeys(names)
+    columns = column_names(given["train"])
+    changed |= {name: None for name in USUAL if getattr(config, name) not in columns}
     return dataclasses.replace(config, **changed)
 
 
@@ -135,8 +132,9 @@ def _cut(whole: Part, config: Config, listing: Listing, own: dict[str, Part]) ->
     if listing.columns.get("split_column") is not None:
         named = {split: whole.kept([each.split == split for each in whole.recordings]) for split in SPLITS}
         for split in (split for split in own if len(named[split])):
-            checks.fail(
-                f"{split}_data", "left out where a column of parts has that part", getattr(config, f"{split}_data")
+            raise ValueError(
+                f"The {split} part must be given once. Received: one of its own, and one in the column "
+                f"{listing.columns['split_column']!r} of the training table."
             )
         cut = {split: named[split] for split in missing if len(named[split])}
         whole = named["train"]
