@@ -133,13 +133,13 @@ class LogMel(keras.layers.Layer):
         heard = tf.where(tf.math.is_finite(waveforms), tf.clip_by_value(waveforms, -1.0, 1.0), 0.0)
         heard = tf.where(tf.range(shape[1]) < lengths[:, None], heard, 0.0)  # what a short row's only step ends with
         steps = tf.maximum(_count(frames, lengths), 1)
-        most = tf.reduce_max(steps, axis=0) if waveforms.shape[0] != 0 else 1
-        most = tf.maximum(most, 1)  # of a batch without rows the maximum is the lowest integer
+        most = tf.maximum(tf.reduce_max(steps), 1)  # of a batch without rows the maximum is the lowest integer
         filled = (most - 1) * frames.hop + frames.span
         heard = tf.pad(heard, [[0, 0], [0, tf.maximum(filled - shape[1], 0)]])[:, :filled]
         cut = tf.signal.frame(heard, frames.length, frames.step)  # (batch, steps * stacked, length)
         window = tf.signal.hann_window(frames.length)
-        spectra = tf.signal.rfft(cut * window, [_transform_length(frames)])
+        zeros = [[0, 0], [0, 0], [0, _transform_length(frames) - frames.length]]
+        spectra = tf.signal.rfft(tf.pad(cut * window, zeros))  # which itself would not pad a batch without rows
         power = tf.square(tf.abs(spectra)) / tf.reduce_sum(tf.square(window))
         mel = tf.math.log(tf.matmul(power, mel_weights(frames)) + QUIETEST)
         scaled = (mel - self.mean) / self.deviation
