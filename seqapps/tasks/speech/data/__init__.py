@@ -43,7 +43,8 @@ def load(data: Data, config: Config, classes: tuple[str, ...] = ()) -> Splits:
         FileNotFoundError: If a file is missing.
         ValueError: If a table cannot be read, a word is not known, or a part would have no recording.
     """
-    given = {split: listed(each, config) for split, each in config.with_own_files(_parts(data)).items()}
+    files = config.with_own_files(_parts(data))
+    given = {split: listed(each, config, cut=split == "train") for split, each in files.items()}
     whole = part_of(given["train"].recordings)
     own = {split: part_of(given[split].recordings) for split in SPLITS[1:] if split in given}
     cut = _cut(whole, config, given["train"], own)
@@ -57,7 +58,8 @@ def load(data: Data, config: Config, classes: tuple[str, ...] = ()) -> Splits:
         parts["train"] = kept
     for split, part in parts.items():
         if not len(part):
-            raise ValueError(f"{len(whole)} recordings are too few for a {split} part. Supply more data.")
+            count = "1 recording is" if len(whole) == 1 else f"{len(whole)} recordings are"
+            raise ValueError(f"{count} too few for a {split} part. Supply more data.")
     notes += _speaker_notes(parts)
     known = classes or (sorted_words(set(parts["train"].answers)) if config.mode == "classify" else ())
     _check_words(parts, known, config)
@@ -69,7 +71,7 @@ def load_whole(data: Data, config: Config, classes: tuple[str, ...]) -> Splits:
     given = _parts(data)
     if set(given) != {"train"}:
         raise ValueError(f"{data}: `split` 'all' takes one table or folder. Received: one with {', '.join(given)}.")
-    listing = listed(given["train"], config)
+    listing = listed(given["train"], config, cut=False)
     parts = {"all": part_of(listing.recordings)}
     _check_words(parts, classes, config)
     return Splits(parts, classes, _rate(parts["all"], config), listing.columns)
@@ -175,9 +177,12 @@ def _check_holdout(whole: Part, config: Config, found: bool, own: dict[str, Part
     if "test" in own:
         checks.fail("holdout_speaker", "left out where DATA has a test part", config.holdout_speaker)
     speakers = sorted({recording.speaker for recording in whole.recordings if recording.speaker is not None})
+    if not speakers:
+        advice = "Name the column in speaker_column."
+        wanted = "a speaker of the data, of whom none is known"
+        checks.fail("holdout_speaker", wanted, config.holdout_speaker, advice)
     if not found:
-        advice = "" if speakers else "Name the column in speaker_column."
-        checks.fail("holdout_speaker", f"one of {checks.listing(speakers)}", config.holdout_speaker, advice)
+        checks.check_choice("holdout_speaker", config.holdout_speaker, speakers)
 
 
 def _check_fractions(fractions: dict[str, float]) -> None:

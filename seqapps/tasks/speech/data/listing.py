@@ -76,7 +76,7 @@ class Table(NamedTuple):
     first: int
 
 
-def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = True) -> Listing:
+def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = True, cut: bool = True) -> Listing:
     """What a table, a DataFrame or a folder of words lists.
 
     Files of a table are found from the folder of the table, those of a DataFrame from the working directory.
@@ -85,6 +85,7 @@ def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = Tru
         data: As above.
         config: The options; they may name columns.
         answered: Whether labels or transcripts are wanted.
+        cut: Whether a column of parts is wanted.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
@@ -92,7 +93,7 @@ def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = Tru
     """
     table = _table_of(data)
     if table is not None:
-        return _of_table(table, config, answered)
+        return _of_table(table, config, answered, cut)
     assert isinstance(data, (str, Path))
     return Listing(tuple(_of_folder(Path(data), config, answered)), dict.fromkeys(USUAL))
 
@@ -141,9 +142,9 @@ def _cells(path: Path, ending: str) -> pd.DataFrame:
         raise ValueError(f"{path.name} cannot be read as {ending.lstrip('.').upper()}: {reason}.") from error
 
 
-def _of_table(table: Table, config: Config, answered: bool) -> Listing:
+def _of_table(table: Table, config: Config, answered: bool, cut: bool) -> Listing:
     names = [str(column) for column in table.cells.columns]
-    columns = _found(names, table.name, config, answered)
+    columns = _found(names, table.name, config, answered, cut)
     if table.cells.empty:
         raise ValueError(f"{table.name} is empty: it has columns but no rows.")
     answer = columns["label_column"] or columns["transcript_column"]
@@ -185,7 +186,7 @@ def _split(text: str, where: str) -> str:
     return SPLIT_NAMES[text.lower()]
 
 
-def _found(names: Sequence[str], table: str, config: Config, answered: bool) -> dict[str, str | None]:
+def _found(names: Sequence[str], table: str, config: Config, answered: bool, cut: bool) -> dict[str, str | None]:
     """For every option of a column the one that the config names, or that is called as usual."""
     answer = "label_column" if config.mode == "classify" else "transcript_column"
     other = "transcript_column" if config.mode == "classify" else "label_column"
@@ -195,15 +196,15 @@ def _found(names: Sequence[str], table: str, config: Config, answered: bool) -> 
     by_name = {name.lower(): name for name in reversed(names)}
     columns: dict[str, str | None] = {}
     for option, usual in USUAL.items():
-        chosen = getattr(config, option)
+        chosen = getattr(config, option) if cut or option != "split_column" else None
         if chosen is not None and chosen not in names:
             close = checks.suggestion(chosen, names)
             raise ValueError(f"{table} has no column {chosen!r} (`{option}`).{close} It has {checks.listing(names)}.")
         columns[option] = chosen or next((by_name[name] for name in usual if name in by_name), None)
     columns[other] = None
     if not answered:
-        columns[answer] = columns["split_column"] = None
-    elif _has_own_rule(config) and config.split_column is None:
+        columns[answer] = None
+    if not cut or (_has_own_rule(config) and config.split_column is None):
         columns["split_column"] = None
     for option in ("file_column", answer) if answered else ("file_column",):
         if columns[option] is None:
