@@ -10,8 +10,6 @@ os.environ |= {  # before anything imports TensorFlow
 }
 
 import fcntl
-import tempfile
-import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,9 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from toy_tones import tone_words
 
 PERIOD, WRONG_SEASON, STEPS = 11, 7, 401
-TONES = {"low": (400, 400), "high": (1300, 1300), "rise": (400, 1300)}  # Hz, first and last
 KERAS_VARIABLES = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 
 
@@ -77,31 +75,6 @@ def reversed_letters() -> pd.DataFrame:
     generator = np.random.default_rng(0)
     sources = ["".join(generator.choice(list("abcd"), length)) for length in generator.integers(1, 5, 300)]
     return pd.DataFrame({"source": sources, "target": [each[::-1].upper() for each in sources]}).drop_duplicates()
-
-
-def tone_words() -> pd.DataFrame:
-    """Three words of one tone each, low, high and rising, by speakers with voices of their own."""
-    generator = np.random.default_rng(0)
-    folder, rows = Path(tempfile.gettempdir()) / f"seqapps-tests-{os.getuid()}", []
-    folder.mkdir(exist_ok=True)
-    for number in range(126):
-        speaker, (word, ends) = number % 6, list(TONES.items())[number // 6 % 3]
-        samples = generator.integers(1600, 2800)
-        hertz = np.geomspace(*ends, samples) * (0.9 + 0.04 * speaker)
-        tone = generator.uniform(0.1, 0.6) * np.sin(2 * np.pi * np.cumsum(hertz) / 8000)
-        tone += 0.01 * generator.normal(size=samples)
-        write_wav(folder / f"word-{number}.wav", tone)
-        rows.append({"file": str(folder / f"word-{number}.wav"), "label": word, "speaker": f"voice {speaker}"})
-    return pd.DataFrame(rows)
-
-
-def write_wav(path: Path, waveform: np.ndarray, sample_rate: int = 8000) -> None:
-    """Write `(samples,)` in [-1, 1] as 16-bit WAV, in one step, as another worker may be reading the same file."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    with wave.open(str(temporary), "wb") as file:
-        file.setparams((1, 2, sample_rate, 0, "NONE", ""))
-        file.writeframes(np.round(waveform * 32767).astype("<i2").tobytes())
-    temporary.replace(path)
 
 
 TOYS = {
