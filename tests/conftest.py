@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from toy_tones import tone_words
 
 PERIOD, WRONG_SEASON, STEPS = 11, 7, 401
 KERAS_VARIABLES = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
@@ -126,6 +127,17 @@ TOYS = {
             "bleu_tokenizer": "char",
             "validation_fraction": 0.15,
             "test_fraction": 0.15,
+        },
+    ),
+    "speech": Toy(
+        tone_words(),
+        {
+            "units": 7,
+            "mel_bins": 11,
+            "augment": False,
+            "batch_size": 8,
+            "epochs": 7,
+            "learning_rate": 0.03,
         },
     ),
 }

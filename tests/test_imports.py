@@ -107,7 +107,7 @@ def test_the_public_names_wait_for_their_first_use():
         "import sys, seqapps\n"
         "assert sorted(seqapps.__all__) == dir(seqapps)\n"
         "seqapps.forecasting.Config(), seqapps.sentiment.Config()\n"
-        "seqapps.generation.Config(), seqapps.translation.Config()\n"
+        "seqapps.generation.Config(), seqapps.translation.Config(), seqapps.speech.Config()\n"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'pandas'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -120,8 +120,8 @@ def test_the_public_names_are_those_of_the_interface():
     from seqapps.tasks import forecasting, generation, sentiment, speech, translation
 
     assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
-    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "speech": speech}
-    tasks["translation"] = translation
+    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation}
+    tasks |= {"translation": translation, "speech": speech}
     for name, module in tasks.items():
         assert getattr(seqapps, name) is module
     assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "load", *tasks}

@@ -161,7 +161,8 @@ class LogMel(keras.layers.Layer):
         heard = tf.pad(heard, [[0, 0], [0, tf.maximum(filled - shape[1], 0)]])[:, :filled]
         cut = tf.signal.frame(heard, frames.length, frames.step)  # (batch, windows, length)
         window = tf.signal.hann_window(frames.length)
-        spectra = tf.signal.rfft(cut * window, [_transform_length(frames)])
+        zeros = [[0, 0], [0, 0], [0, _transform_length(frames) - frames.length]]
+        spectra = tf.signal.rfft(tf.pad(cut * window, zeros))  # which itself would not pad a batch without rows
         power = tf.square(tf.abs(spectra)) / tf.reduce_sum(tf.square(window))
         return tf.math.log(tf.matmul(power, mel_weights(frames)) + QUIETEST), steps
 

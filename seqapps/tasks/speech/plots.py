@@ -90,7 +90,7 @@ def _word_section(result: Evaluation, classes: Sequence[str]) -> report.Section:
 
 
 def _calibration_section(result: Evaluation, classes: Sequence[str]) -> report.Section:
-    targets = np.array([classes.index(answer) for answer in result.part.answers])
+    targets = np.array([classes.index(answer) for answer in result.references])
     sure = temperature.certainties(result.probabilities[MODEL], targets, multi_label=False)
     figure = report.calibration(temperature.bins(*sure))
     section = report.Section("Calibration").figure(figure, "Certainty of answers against the share that is right")
@@ -120,7 +120,7 @@ def _sound_sections(
 ) -> list[report.Section]:
     """Spectrograms of the recordings that went most wrong, and of some that are as they come."""
     order = np.argsort(-result.losses, kind="stable")
-    wrong = [row for row in order if result.answers[MODEL][row] != result.part.answers[row]][:SHOWN]
+    wrong = [row for row in order if result.answers[MODEL][row] != result.references[row]][:SHOWN]
     usual = [row for row in np.linspace(0, len(sounds) - 1, SHOWN).astype(int).tolist() if row not in wrong]
     sections = []
     for heading, rows in (("Most wrong recordings", wrong), ("Recordings as they come", sorted(set(usual)))):
@@ -163,7 +163,7 @@ def _spectrograms(
 
 def _caption(result: Evaluation, row: int) -> str:
     """What is said and what was heard, cut where it is long; a dollar would be a formula."""
-    said, heard = result.part.answers[row], result.answers[MODEL][row]
+    said, heard = result.references[row], result.answers[MODEL][row]
     certainty = f" ({result.probabilities[MODEL][row].max():.0%})" if result.probabilities else ""
     texts = [each if len(each) <= LONGEST_LABEL else each[:LONGEST_LABEL] + "…" for each in (said, heard)]
     mark = "right" if said == heard else "WRONG"

@@ -36,7 +36,7 @@ class Segmenter:
         length = max(round(FRAME * frames.sample_rate), 1)
         count = len(waveform) // length
         if not count:
-            return [waveform]
+            return []
         power = np.square(waveform[: count * length].reshape(count, length)).mean(axis=1)
         loudness = 10 * np.log10(power + 1e-10)
         low, high = np.percentile(loudness, [5, 98])

@@ -97,7 +97,7 @@ def _files_of(data: Any, config: Config) -> Iterable[tuple[str, Path]]:
     if isinstance(data, (str, Path)) and (is_recording(Path(data)) or Path(data).suffix.lower() in reading.ENDINGS):
         return [(str(data), Path(data))]
     if isinstance(data, (str, Path, pd.DataFrame)):
-        recordings = listed(data, _without_answers(config), answered=False).recordings
+        recordings = listed(data, _without_answers(config), answered=False, cut=False).recordings
         return ((recording.name, recording.path) for recording in recordings)
     lines = (str(line).rstrip("\r\n") for line in data)
     return ((line, Path(line)) for line in lines if line.strip())
