@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqapps.audio import augmentation
-from seqapps.audio.augmentation import Augmentation, SpectrumGaps
+from seqapps.audio.augmentation import Augmentation, SpectrumChanges
 
 RATE, HERTZ = 8000, 500
-STILL = {"SLOWEST": 1.0, "FASTEST": 1.0, "QUIETER": 0.0, "LOUDER": 0.0, "LATEST": 0.0, "LONGEST_CUT": 0.0}
+STILL = {"SHARE": 1.0, "SLOWEST": 1.0, "FASTEST": 1.0, "QUIETER": 0.0, "LOUDER": 0.0, "LATEST": 0.0}
+CUT = 0.03  # seconds
 SILENT = (300.0, 300.0)  # decibels below the recording
 
 
@@ -18,10 +19,10 @@ SILENT = (300.0, 300.0)  # decibels below the recording
 def only(monkeypatch):
     """Changes a sine with some kinds of change alone."""
 
-    def change(samples=RATE, seed=0, **changed):
+    def change(samples=RATE, seed=0, cut=0.0, **changed):
         for name, value in (STILL | {"NOISE": SILENT} | changed).items():
             monkeypatch.setattr(augmentation, name, value)
-        return Augmentation(RATE).change(sine(samples), np.random.default_rng(seed))
+        return Augmentation(RATE, cut).change(sine(samples), np.random.default_rng(seed))
 
     return change
 
@@ -31,7 +32,7 @@ def sine(samples=RATE):
 
 
 def changed(waveform, seed):
-    return Augmentation(RATE).change(waveform, np.random.default_rng(seed))
+    return Augmentation(RATE, CUT).change(waveform, np.random.default_rng(seed))
 
 
 # --- waveforms ---
@@ -55,7 +56,8 @@ def test_what_is_changed_stays_a_waveform_of_about_its_length(samples, scale, se
     assert np.isfinite(told).all()
     assert (np.abs(told) <= 1).all()
     longest = samples / augmentation.SLOWEST + 2 * augmentation.LATEST * RATE
-    assert max(samples / augmentation.FASTEST / 2 - 1, 1) <= len(told) <= longest
+    shortest = samples / augmentation.FASTEST * (1 - 2 * augmentation.MOST_CUT) - 1
+    assert max(shortest, 1) <= len(told) <= longest
 
 
 @pytest.mark.parametrize("speed", [0.8, 1.25])
@@ -96,7 +98,7 @@ def test_loudness_changes_by_decibels(only, decibels):
     np.testing.assert_allclose(only(QUIETER=decibels, LOUDER=decibels), sine() * 10 ** (decibels / 20), atol=1e-6)
 
 
-def test_a_recording_begins_later_or_loses_its_first_moments(only):
+def test_a_recording_begins_later_or_loses_moments_at_either_end(only):
     whole = sine()
     later = [only(seed=seed, LATEST=0.1) for seed in range(9)]
     for told in later:
@@ -105,11 +107,21 @@ def test_a_recording_begins_later_or_loses_its_first_moments(only):
         np.testing.assert_allclose(told[before : before + RATE], whole, atol=1e-6)
         assert len(told) - before - RATE <= 0.1 * RATE
     assert len({len(told) for told in later}) > 3
-    cut = [only(seed=seed, LONGEST_CUT=0.03) for seed in range(9)]
+    cut = [only(seed=seed, cut=CUT) for seed in range(9)]
     for told in cut:
-        assert 0 <= RATE - len(told) <= 0.03 * RATE
-        np.testing.assert_allclose(told, whole[RATE - len(told) :], atol=1e-6)
+        assert 0 <= RATE - len(told) <= 2 * CUT * RATE
+        first = next(place for place in range(RATE) if np.allclose(told, whole[place : place + len(told)], atol=1e-6))
+        assert first <= CUT * RATE
     assert len({len(told) for told in cut}) > 3
+
+
+def test_of_a_short_recording_a_third_is_kept_whatever_is_cut_off(only):
+    assert min(len(only(100, seed=seed, cut=1.0)) for seed in range(30)) >= 30
+
+
+def test_each_kind_of_change_happens_to_half_of_the_recordings(only):
+    told = [only(seed=seed, SHARE=0.5, SLOWEST=1.25, FASTEST=1.25) for seed in range(60)]
+    assert 18 <= sum(len(each) < RATE for each in told) <= 42
 
 
 # --- spectra ---
@@ -118,17 +130,51 @@ BANDS, STEPS = 11, np.array([29, 17, 3, 1], "int32")
 ONES = np.ones((4, 29, 2 * BANDS), "float32")
 
 
+@pytest.fixture
+def only_gaps(monkeypatch):
+    """Spectra with gaps and in the same voice, through the same microphone."""
+    monkeypatch.setattr(augmentation, "VOICE", 0.0)
+    monkeypatch.setattr(augmentation, "MICROPHONE", 0.0)
+
+
+@pytest.fixture
+def no_gaps(monkeypatch):
+    """Spectra of other voices or microphones, whole."""
+    monkeypatch.setattr(augmentation, "SHARE", 1.0)
+    monkeypatch.setattr(augmentation, "FREQUENCY_GAPS", 0)
+    monkeypatch.setattr(augmentation, "TIME_GAPS", 0)
+
+
 def gaps(seed):
-    return SpectrumGaps(BANDS, seed)(ONES, STEPS, training=True).numpy()
+    return SpectrumChanges(BANDS, seed)(ONES, STEPS, training=True).numpy()
 
 
 def test_there_are_no_gaps_where_nothing_is_trained():
-    layer = SpectrumGaps(BANDS, seed=0)
+    layer = SpectrumChanges(BANDS, seed=0)
     np.testing.assert_array_equal(layer(ONES, STEPS), ONES)
     np.testing.assert_array_equal(layer(ONES, STEPS, training=False), ONES)
 
 
-def test_gaps_are_as_wide_as_allowed_and_lie_in_the_recording():
+def test_a_voice_moves_bands_and_a_microphone_adds_a_curve(no_gaps, monkeypatch):
+    ramp = np.broadcast_to(np.tile(np.arange(BANDS, dtype="float32"), 2), ONES.shape)
+    monkeypatch.setattr(augmentation, "MICROPHONE", 0.0)
+    moved = SpectrumChanges(BANDS, 3)(ramp, STEPS, training=True).numpy()
+    for row in moved:
+        factor = row[0, 1]  # band 1 takes what was at its place times the factor
+        assert np.exp(-augmentation.VOICE) <= factor <= np.exp(augmentation.VOICE)
+        expected = np.minimum(np.arange(BANDS) * factor, BANDS - 1)
+        np.testing.assert_allclose(row, np.broadcast_to(np.tile(expected, 2), row.shape), atol=1e-4)
+    monkeypatch.undo()
+    for name, value in (("SHARE", 1.0), ("FREQUENCY_GAPS", 0), ("TIME_GAPS", 0), ("VOICE", 0.0)):
+        monkeypatch.setattr(augmentation, name, value)
+    curves = SpectrumChanges(BANDS, 3)(ONES, STEPS, training=True).numpy() - ONES
+    assert 0.05 < curves.std() < 2
+    np.testing.assert_allclose(curves, np.broadcast_to(curves[:, :1], curves.shape), atol=1e-6)  # at all steps the same
+    np.testing.assert_allclose(curves[..., :BANDS], curves[..., BANDS:], atol=1e-6)
+    assert len({row.tobytes() for row in curves}) == len(curves)
+
+
+def test_gaps_are_as_wide_as_allowed_and_lie_in_the_recording(only_gaps):
     most_bands, widest, anywhere = 2 * 2, [], []  # two gaps, each of at most a fifth of 11 bands
     for seed in range(40):
         told = gaps(seed)
@@ -147,18 +193,18 @@ def test_gaps_are_as_wide_as_allowed_and_lie_in_the_recording():
     assert np.any(anywhere, axis=0).all()
 
 
-def test_every_row_has_gaps_of_its_own_and_a_seed_repeats_them():
-    layer, again = SpectrumGaps(BANDS, seed=5), SpectrumGaps(BANDS, seed=5)
+def test_every_row_has_gaps_of_its_own_and_a_seed_repeats_them(only_gaps):
+    layer, again = SpectrumChanges(BANDS, seed=5), SpectrumChanges(BANDS, seed=5)
     first, second = (layer(ONES, STEPS, training=True).numpy() for _ in range(2))
     np.testing.assert_array_equal(again(ONES, STEPS, training=True), first)
     np.testing.assert_array_equal(again(ONES, STEPS, training=True), second)
     assert (first != second).any()
-    long = SpectrumGaps(BANDS, seed=5)(np.ones((7, 29, BANDS), "float32"), np.full(7, 29, "int32"), training=True)
+    long = SpectrumChanges(BANDS, seed=5)(np.ones((7, 29, BANDS), "float32"), np.full(7, 29, "int32"), training=True)
     assert len({row.tobytes() for row in long.numpy()}) > 4
 
 
 def test_gaps_go_on_where_their_stored_seed_was():
-    layer, resumed = SpectrumGaps(BANDS, seed=5), SpectrumGaps(BANDS, seed=5)
+    layer, resumed = SpectrumChanges(BANDS, seed=5), SpectrumChanges(BANDS, seed=5)
     layer(ONES, STEPS, training=True)
     resumed.seeds.state.assign(layer.seeds.state)
     np.testing.assert_array_equal(resumed(ONES, STEPS, training=True), layer(ONES, STEPS, training=True))
@@ -166,7 +212,7 @@ def test_gaps_go_on_where_their_stored_seed_was():
 
 def test_it_is_the_same_after_a_round_trip_through_a_file(tmp_path):
     spectra, steps = keras.Input((None, 2 * BANDS)), keras.Input((), dtype="int32")
-    model = keras.Model([spectra, steps], SpectrumGaps(BANDS, seed=5)(spectra, steps))
+    model = keras.Model([spectra, steps], SpectrumChanges(BANDS, seed=5)(spectra, steps))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded([ONES, STEPS], training=True), gaps(5))

@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refusal
 
-from seqapps.audio.features import LOWEST_HZ, QUIETEST, Frames, LogMel, mel_weights
+from seqapps.audio.features import LEVELS, LOWEST_HZ, QUIETEST, RANGE, Frames, LogMel, mel_weights, running_maximum
 
 FRAMES = Frames(sample_rate=8000, length=40, step=16, mel_bins=5, stacked=1)
 STACKED = Frames(sample_rate=8000, length=40, step=16, mel_bins=5, stacked=3)
@@ -18,8 +19,8 @@ def noise(*shape, seed=0):
     return np.random.default_rng(seed).uniform(-0.9, 0.9, shape).astype("float32")
 
 
-def spectra_of(frames, waveforms, lengths):
-    spectra, steps = LogMel(frames)(waveforms, np.array(lengths, "int32"))
+def spectra_of(frames, waveforms, lengths, level="none"):
+    spectra, steps = LogMel(frames, level)(waveforms, np.array(lengths, "int32"))
     return spectra.numpy(), steps.numpy().tolist()
 
 
@@ -105,23 +106,65 @@ def test_stacked_spectra_are_single_ones_side_by_side():
 def test_spectra_are_told_in_deviations_from_the_mean():
     mean, deviation = [-3.0, -2.0, -1.0, 0.0, 1.0], [1.0, 2.0, 3.0, 4.0, 5.0]
     waveforms, lengths = noise(2, 130), np.array([130, 90], "int32")
-    plain, _ = LogMel(STACKED)(waveforms, lengths)
-    told, _ = LogMel(STACKED).normalize(mean, deviation)(waveforms, lengths)
+    plain, _ = LogMel(STACKED, "none")(waveforms, lengths)
+    told, _ = LogMel(STACKED, "none").normalize(mean, deviation, lowest=-9.0)(waveforms, lengths)
     np.testing.assert_allclose(told, (plain - np.tile(mean, 3)) / np.tile(deviation, 3), rtol=1e-4, atol=1e-4)
+
+
+# --- levels ---
+
+
+@pytest.mark.parametrize("level", ["whole", "past"])
+def test_a_recording_may_be_louder_or_quieter(level):
+    waveforms = noise(1, 300)
+    scale = {"mean": [0.0] * 5, "deviation": [1.0] * 5, "lowest": -12.0}
+    layer = LogMel(FRAMES, level).normalize(**scale)
+    told = [layer(factor * waveforms, np.array([300]))[0] for factor in (1.0, 0.1)]
+    np.testing.assert_allclose(*told, atol=1e-3)
+    assert (
+        float(np.abs(spectra_of(FRAMES, waveforms, [300])[0] - spectra_of(FRAMES, 0.1 * waveforms, [300])[0]).min()) > 4
+    )
+
+
+def test_the_level_is_that_of_the_loudest_window():
+    waveforms = noise(1, 304) * np.repeat([0.01, 1.0, 0.1, 0.01], 76).astype("float32")
+    mel, _ = LogMel(FRAMES, "none")(waveforms, np.array([304]))
+    level = np.logaddexp.reduce(mel[0], axis=1)
+    for kind, expected in (("whole", np.full(len(level), level.max())), ("past", np.maximum.accumulate(level))):
+        told, _ = spectra_of(FRAMES, waveforms, [304], kind)
+        np.testing.assert_allclose(told[0], np.maximum(mel[0] - expected[:, None], -RANGE), atol=1e-4)
+
+
+def test_silence_is_not_made_loud():
+    layer = LogMel(FRAMES, "whole").normalize([0.0] * 5, [1.0] * 5, lowest=-3.0)
+    told, _ = layer(0.001 * noise(1, 300), np.array([300]))
+    assert told.numpy().max() < -5
+
+
+@pytest.mark.parametrize("time", [1, 2, 7, 8, 9, 100])
+def test_the_running_maximum_is_that_of_numpy(time):
+    values = np.random.default_rng(time).normal(size=(3, time)).astype("float32")
+    np.testing.assert_array_equal(running_maximum(tf.constant(values)), np.maximum.accumulate(values, axis=1))
+
+
+def test_another_level_is_refused():
+    with refusal("`level` must be one of 'whole', 'past', 'none'. Received: level='all'."):
+        LogMel(FRAMES, "all")
 
 
 # --- rows ---
 
 
+@pytest.mark.parametrize("level", LEVELS)
 @every_stacking
 @given(lengths=st.lists(st.integers(0, 170), min_size=1, max_size=5), padding=st.integers(0, 90), data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_neighbours_and_what_follows_a_row_never_change_it(frames, lengths, padding, data):
+def test_neighbours_and_what_follows_a_row_never_change_it(frames, level, lengths, padding, data):
     waveforms = noise(len(lengths), max(lengths) + padding, seed=data.draw(st.integers(0, 99)))  # garbage after the end
-    together, steps = spectra_of(frames, waveforms, lengths)
+    together, steps = spectra_of(frames, waveforms, lengths, level)
     assert steps == [max(frames.count(length), 1) for length in lengths]
     for row, length in enumerate(lengths):
-        alone, (count,) = spectra_of(frames, waveforms[row : row + 1, :length], [length])
+        alone, (count,) = spectra_of(frames, waveforms[row : row + 1, :length], [length], level)
         np.testing.assert_allclose(together[row, :count], alone[0], atol=1e-5)
 
 
@@ -158,7 +201,7 @@ def test_what_is_no_sample_counts_as_silence_and_what_is_too_loud_as_full_scale(
 @every_stacking
 def test_it_is_the_same_after_a_round_trip_through_a_file(frames, tmp_path):
     waveforms, lengths = keras.Input((None,)), keras.Input((), dtype="int32")
-    layer = LogMel(frames).normalize([1.0, 2.0, 3.0, 4.0, 5.0], [2.0] * 5)
+    layer = LogMel(frames, "past").normalize([1.0, 2.0, 3.0, 4.0, 5.0], [2.0] * 5, lowest=-7.0)
     model = keras.Model([waveforms, lengths], layer(waveforms, lengths))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
