@@ -44,7 +44,7 @@ def strings(count, seed):
 
 
 def prepared(classes=(), tokenizer=None):
-    return Preprocessing(FRAMES, (0.0,) * 11, (1.0,) * 11, classes, tokenizer, 5.0)
+    return Preprocessing(FRAMES, (0.0,) * 11, (1.0,) * 11, "none", -18.0, classes, tokenizer, 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,14 @@ def test_the_commonest_word_is_told_with_its_share(of_words):
 
 
 def test_features_are_means_of_equal_pieces_and_the_logarithm_of_the_time():
-    told = linear.features_of([np.arange(40.0).reshape(20, 2), np.array([[3.0, 4.0]])])
-    # Twenty steps make pieces of two: steps 0 and 1 have the means 1 and 2.
-    np.testing.assert_allclose(told[0, :-1].reshape(10, 2), np.arange(20.0).reshape(10, 2) * 2 + [[1, 0]])
-    np.testing.assert_allclose(told[1], [*[3.0, 4.0] * 10, 0.0])  # one step is every piece
+    quiet_steps, word = np.full((3, 2), -50.0), np.arange(40.0).reshape(20, 2) / 40
+    recordings = [np.concatenate([quiet_steps, word, quiet_steps]), word + 7, np.array([[3.0, 4.0]])]
+    told = linear.features_of(recordings)
+    # Twenty steps make pieces of two: steps 0 and 1 have the means 1 and 2 fortieths; the mean of all is 19.5 fortieths.
+    expected = (np.arange(0, 40, 4)[:, None] + [1, 2] - 19.5) / 40
+    np.testing.assert_allclose(told[0, :-1].reshape(10, 2), expected)
+    np.testing.assert_allclose(told[1], told[0])  # neither loudness nor the silence around a word
+    np.testing.assert_allclose(told[2], [*[-0.5, 0.5] * 10, 0.0])  # one step is every piece
     assert told[0, -1] == pytest.approx(np.log(20))
 
 

@@ -30,12 +30,16 @@ def test_the_scale_is_that_of_all_real_steps(stack_frames, monkeypatch):
     config = config_of(stack_frames=stack_frames)
     monkeypatch.setattr(preprocessing, "ROWS_AT_ONCE", 2)
     fitted = preprocessing.fit(SOUNDS, ["no"] * 5, ("no", "yes"), RATE, config)
-    told = [LogMel(fitted.frames)(each[None], np.array([len(each)]))[0].numpy()[0] for each in WAVEFORMS]
+    layer = LogMel(fitted.frames, fitted.level).normalize([0.0] * 3, [1.0] * 3, fitted.lowest)
+    told = [layer(each[None], np.array([len(each)]))[0].numpy()[0] for each in WAVEFORMS]
     every = np.concatenate([each.reshape(-1, 3) for each in told])
     np.testing.assert_allclose(fitted.mean, every.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(fitted.deviation, every.std(axis=0), rtol=1e-3)
     assert (fitted.classes, fitted.outputs, fitted.transcribes) == (("no", "yes"), 2, False)
     assert fitted.most_samples == round(RATE * SECONDS)
+    assert fitted.level == "past"
+    loudest = [layer.levels(layer.powers(each[None], np.array([len(each)]))[0]).numpy().max() for each in WAVEFORMS]
+    assert fitted.lowest == pytest.approx(np.quantile(loudest, 0.01) - 3, abs=1e-4)
 
 
 def test_bands_in_which_nothing_changes_divide_by_no_zero():

@@ -135,7 +135,7 @@ def test_the_size_of_a_state_is_that_of_its_parts():
     # 19 samples that wait, counts of them and of steps, h and c of 5 and 3 units, sum and maximum of 3 outputs, and the
     # last id, the last token and the log-probability of a transcript.
     _, config, prepared = listener(cell="lstm", units=(5, 3))
-    assert Stream.size_of(config, prepared) == 19 + 2 + 2 * (5 + 3) + 2 * 3 + 3
+    assert Stream.size_of(config, prepared) == 19 + 2 + 2 * (5 + 3) + 2 * 3 + 4
 
 
 def test_a_model_in_two_directions_has_no_stream():
