@@ -220,5 +220,5 @@ def running_maximum(values: tf.Tensor) -> tf.Tensor:
         earlier = tf.concat([tf.repeat(highest[:, :1], reach, axis=1), highest[:, :-reach]], axis=1)
         return tf.maximum(highest, earlier), 2 * reach
 
-    shapes = [tf.TensorShape([values.shape[0], None]), tf.TensorShape([])]
+    shapes = (tf.TensorShape([values.shape[0], None]), tf.TensorShape([]))
     return tf.while_loop(lambda _, reach: reach < time, widened, (values, tf.constant(1)), shapes)[0]

@@ -82,7 +82,7 @@ def test_features_are_means_of_equal_pieces_and_the_logarithm_of_the_time():
     quiet_steps, word = np.full((3, 2), -50.0), np.arange(40.0).reshape(20, 2) / 40
     recordings = [np.concatenate([quiet_steps, word, quiet_steps]), word + 7, np.array([[3.0, 4.0]])]
     told = linear.features_of(recordings)
-    # Twenty steps make pieces of two: steps 0 and 1 have the means 1 and 2 fortieths; the mean of all is 19.5 fortieths.
+    # Twenty steps make pieces of two: steps 0 and 1 have the means 1 and 2 fortieths; that of all is 19.5 fortieths.
     expected = (np.arange(0, 40, 4)[:, None] + [1, 2] - 19.5) / 40
     np.testing.assert_allclose(told[0, :-1].reshape(10, 2), expected)
     np.testing.assert_allclose(told[1], told[0])  # neither loudness nor the silence around a word

@@ -58,7 +58,7 @@ def test_the_loss_fits_the_answer(mode, loss):
 
 def test_gaps_are_cut_only_where_recordings_are_changed():
     names = [{layer.name for layer in listener(augment=augment)[0].layers} for augment in (True, False)]
-    assert names[0] - names[1] == {"gaps"}
+    assert names[0] - names[1] == {"changes"}
 
 
 @pytest.mark.parametrize("kind", ["last", "transcript, both"])
@@ -134,7 +134,7 @@ def test_the_loss_of_a_padded_row_is_that_of_the_row_alone():
         assert float(together[row]) == pytest.approx(reference_loss(alone[0].numpy(), transcript), rel=1e-4)
     gradient = tape.gradient(together, given).numpy()
     assert np.isfinite(gradient).all()
-    assert not gradient[~real].any()
+    assert np.abs(gradient[~real]).max() < 1e-5
     assert (np.abs(gradient[real]).max(axis=1) > 0).all()
     assert not gradient[..., 1:FIRST_WORD].any()  # reserved ids
 

