@@ -91,7 +91,7 @@ def test_the_version_is_that_of_the_package(capsys):
         (
             ("forecast",),
             "seqapps: error: argument TASK: invalid choice: 'forecast' "
-            "(choose from 'forecasting', 'sentiment', 'generation', 'translation', 'speech')",
+            "(choose from 'forecasting', 'sentiment', 'generation', 'translation', 'speech', 'problems')",
         ),
         (("forecasting",), "seqapps forecasting: error: the following arguments are required: VERB"),
         (("forecasting", "train"), "seqapps forecasting train: error: the following arguments are required: DATA, OUT"),
