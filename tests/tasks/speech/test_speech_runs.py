@@ -12,6 +12,8 @@ from refusals import refusal
 import seqapps
 from seqapps import cli, run_folder
 from seqapps.tasks import speech
+from seqapps.tasks.speech.config import Config
+from seqapps.tasks.speech.pipeline import measured_splits
 
 WORDS = ("high", "low", "rise")
 
@@ -192,3 +194,12 @@ def test_another_run_is_a_start_only_for_the_same_words_and_spectra(folder, toys
     with refusal(f"`initialize_from` must be a run with the same words. Received: {words}."):
         speech.train(speech.Config(**options), frame.replace({"label": {"low": "deep"}}), tmp_path / "r")
     assert not (tmp_path / "r").exists()
+
+
+def test_a_note_says_that_a_column_of_parts_is_missing(toys):
+    config = Config(split_column="split")
+    splits = measured_splits(toys["speech"].data, config, WORDS, "test")
+    told = "There is no column 'split', which cut the training data: parts are cut by other rules."
+    assert splits.notes[-1] == told
+    marked = toys["speech"].data.assign(split=["train", "validation", "test"] * 42)
+    assert told not in measured_splits(marked, config, WORDS, "test").notes

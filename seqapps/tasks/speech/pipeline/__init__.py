@@ -115,10 +115,14 @@ def evaluate(
 def measured_splits(data: str | Path | pd.DataFrame, config: Config, classes: tuple[str, ...], split: str) -> Splits:
     """The data cut by the run's rule, or whole; the files that a rule names belong to the data of the training."""
     checks.check_choice("split", split, ("test", "validation", "all"))
-    config = data_module.as_measured(data, config)
+    measured = data_module.as_measured(data, config)
     if split == "all":
-        return data_module.load_whole(data, config, classes)
+        return data_module.load_whole(data, measured, classes)
     try:
-        return data_module.load(data, config, classes)
+        splits = data_module.load(data, measured, classes)
     except FileNotFoundError as error:
         raise config.explained(error) from None
+    if config.split_column is None or measured.split_column is not None:
+        return splits
+    note = f"There is no column {config.split_column!r}, which cut the training data: parts are cut by other rules."
+    return dataclasses.replace(splits, notes=(*splits.notes, note))
