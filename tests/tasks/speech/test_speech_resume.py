@@ -65,7 +65,7 @@ def train(config, folder, fail_at=None):
     model = fitting.compiled_model(config, learned, prepared_for(config))
 
     def training_from(epoch):
-        dataset = batches.training_batches(learned, Augmentation(RATE), BATCH, config.seed, epoch)
+        dataset = batches.training_batches(learned, Augmentation(RATE, 0.03), BATCH, config.seed, epoch)
         return dataset if fail_at is None else failing(dataset, fail_at - epoch * STEPS)
 
     validation = batches.evaluation_batches(drawn(VALIDATION, config.mode, 1), BATCH)
