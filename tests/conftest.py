@@ -150,7 +150,7 @@ TOYS = {
             "stack_frames": 2,
             "augment": False,
             "batch_size": 8,
-            "epochs": 19,
+            "epochs": 40,
             "learning_rate": 0.02,
         },
     ),

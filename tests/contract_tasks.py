@@ -12,6 +12,7 @@ from seqapps.series import windows
 from seqapps.tasks import TASKS
 
 BATCH = 3
+LEAST = 1e-3  # probability below which float32 logits of a sure model leave less than five digits
 
 
 def forecasting_batch():
@@ -145,7 +146,8 @@ def speech_answers(run, data):
     lengths = np.array([len(each) for each in heard], "int32")
     padded = np.stack([np.pad(each, (0, lengths.max() - len(each)), constant_values=0.5) for each in heard])
     python = keras.ops.convert_to_numpy(keras.ops.softmax(np.concatenate(logits) / temperature))
-    return python, loaded.waveform(padded, lengths)["probabilities"].numpy()
+    served = loaded.waveform(padded, lengths)["probabilities"].numpy()
+    return tuple(np.maximum(each, LEAST) for each in (python, served))
 
 
 def speech_has_learned(methods):
