@@ -1,6 +1,7 @@
 """Figures and sections of the report on speech."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -19,6 +20,7 @@ from seqapps.tasks.speech.preprocessing import Preprocessing
 
 SHOWN = 6  # recordings of a kind
 MOST_CLASSES = 20  # in the figure of the confusion matrix
+MOST_SPEAKERS = 50  # in the table
 LONGEST_LABEL = 60  # characters above a spectrogram
 SMALLER = ("word_error_rate", "character_error_rate", *LOWER_IS_BETTER)
 
@@ -108,11 +110,13 @@ def _speaker_section(result: Evaluation) -> report.Section:
     methods = list(result.answers)
     rows = [
         [name, f"{each['recordings']:.0f}", *(report.number(each[method]) for method in methods)]
-        for name, each in by_speaker.items()
+        for name, each in islice(by_speaker.items(), MOST_SPEAKERS)
     ]
     what = "Accuracy" if result.metrics["mode"] == "classify" else "Word error rate"
     section = report.Section("Speakers").table(["", "recordings", *methods], rows)
-    return section.paragraph(f"{what} by speaker, the hardest one first.", "note")
+    left_out = len(by_speaker) - len(rows)
+    more = f" {left_out} more speakers stand in metrics.json." if left_out else ""
+    return section.paragraph(f"{what} by speaker, the hardest one first.{more}", "note")
 
 
 def _sound_sections(

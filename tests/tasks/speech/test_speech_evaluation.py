@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from seqapps.tasks.speech.errors import plain
 from seqapps.tasks.speech.evaluation import MODEL, metrics_of, transcripts, wins, words
 from seqapps.tasks.speech.evaluation.scores import by_speaker
 
@@ -29,8 +30,8 @@ def test_scores_of_transcripts_by_hand():
 
 
 def test_blanks_and_capitals_count_as_asked_for():
-    assert transcripts.plain([" One\t TWO ", ""], lowercase=False) == ["One TWO", ""]
-    assert transcripts.plain([" One\t TWO ", "ÉTÉ"], lowercase=True) == ["one two", "été"]
+    assert plain([" One\t TWO ", ""], lowercase=False) == ["One TWO", ""]
+    assert plain([" One\t TWO ", "ÉTÉ"], lowercase=True) == ["one two", "été"]
 
 
 def test_chance_is_the_share_of_exchanges_that_tell_the_two_apart_as_much():

@@ -79,7 +79,7 @@ def test_transcripts_that_no_path_spells_are_left_out_and_counted(tmp_path):
     ]
     config = config_of(mode="transcribe")
     sounds, part = part_of(tmp_path, rows)
-    examples, notes = fitting.examples(sounds, part, prepared_for(config))
+    examples, notes = fitting.examples(sounds, part, prepared_for(config), "Not trained on")
     assert examples.rows.tolist() == [0, 3, 5, 7, 10, 11]
     assert notes == [
         "Not trained on: 1 recording without a word.",
@@ -91,7 +91,7 @@ def test_transcripts_that_no_path_spells_are_left_out_and_counted(tmp_path):
 
 def test_every_recording_of_a_word_is_learned_from(tmp_path):
     sounds, part = part_of(tmp_path, [(1100, "yes"), (1, "no"), (20, "yes")])
-    examples, notes = fitting.examples(sounds, part, prepared_for(config_of()))
+    examples, notes = fitting.examples(sounds, part, prepared_for(config_of()), "Not trained on")
     assert (examples.rows.tolist(), examples.answers.tolist(), notes) == ([0, 1, 2], [2, 0, 2], [])
 
 

@@ -205,12 +205,12 @@ def _without_copies(parts: dict[str, Part]) -> Part:
 
 def _speaker_notes(parts: dict[str, Part]) -> list[str]:
     """A sentence on speakers of the test part that are trained on: a new voice is harder."""
-    known = {each.speaker for each in parts["train"].recordings} - {None}
-    heard = {each.speaker for each in parts["test"].recordings} & known
+    trained, tested = ({each.speaker for each in parts[split].recordings} - {None} for split in ("train", "test"))
+    heard = tested & trained
     if not heard:
         return []
-    count = len({each.speaker for each in parts["test"].recordings})
-    return [f"{len(heard)} of {count} speakers of the test part are in the training part too: new voices are harder."]
+    count = f"{len(heard)} of {len(tested)}"
+    return [f"{count} speakers of the test part are in the training part too: new voices are harder."]
 
 
 def _check_words(parts: dict[str, Part], classes: tuple[str, ...], config: Config) -> None:

@@ -12,6 +12,7 @@ from seqapps.classification import temperature
 from seqapps.tasks.speech.baselines import Baselines
 from seqapps.tasks.speech.batches import Examples
 from seqapps.tasks.speech.data import Part, Splits
+from seqapps.tasks.speech.errors import plain
 from seqapps.tasks.speech.evaluation import transcripts, words
 from seqapps.tasks.speech.evaluation.scores import MODEL, by_speaker, metrics_of, wins
 from seqapps.tasks.speech.preprocessing import Preprocessing
@@ -81,9 +82,7 @@ def evaluate(served, splits: Splits, split: str, sounds: Sounds, baselines: Base
     own = served.answers(sounds)
     if served.preprocessing.transcribes:
         written = {MODEL: own["text"]} | (baselines.transcripts(sounds) if baselines else {})
-        references, *said = (
-            transcripts.plain(each, served.config.lowercase) for each in (part.answers, *written.values())
-        )
+        references, *said = (plain(each, served.config.lowercase) for each in (part.answers, *written.values()))
         answers = dict(zip(written, said, strict=True))
         metrics, losses = transcripts.scored(answers, references)
         result = Evaluation(part, references, answers, losses, told | metrics)

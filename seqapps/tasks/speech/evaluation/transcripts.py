@@ -16,8 +16,8 @@ def scored(answers: Mapping[str, Sequence[str]], truth: Sequence[str]) -> tuple[
     """Metrics of every method, and the model's word errors of every recording.
 
     Args:
-        answers: For every method what it writes, `plain`.
-        truth: What is said, `plain`.
+        answers: For every method what it writes, as of `errors.plain`.
+        truth: What is said, as of `errors.plain`.
     """
     errors = {method: word_errors(truth, each) for method, each in answers.items()}
     words, characters = words_of(truth), np.array([len(text) for text in truth])
@@ -39,18 +39,6 @@ def scored(answers: Mapping[str, Sequence[str]], truth: Sequence[str]) -> tuple[
         "words": int(words.sum()),
     }
     return metrics, errors[MODEL].astype(float)
-
-
-def plain(texts: Sequence[str], lowercase: bool) -> list[str]:
-    """Texts with single blanks, as white space separates words and nothing more, and in small letters if asked for.
-
-    Example:
-
-    >>> plain(["Three  ONE ", ""], lowercase=True)
-    ['three one', '']
-    """
-    single = [" ".join(text.split()) for text in texts]
-    return [text.lower() for text in single] if lowercase else single
 
 
 def interval(errors: np.ndarray, words: np.ndarray) -> list[float]:

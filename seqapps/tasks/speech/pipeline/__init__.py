@@ -52,11 +52,11 @@ def train(
         sounds = fitting.read(splits, config, Path(cache))
         prepared = fitting.fitted(sounds, splits, config)
         learned = {}
-        for split in ("train", "validation"):
-            learned[split], notes = fitting.examples(sounds[split], splits.parts[split], prepared)
+        for split, use in (("train", "Not trained on"), ("validation", "Not in the validation loss")):
+            learned[split], notes = fitting.examples(sounds[split], splits.parts[split], prepared, use)
             if not len(learned[split]):
                 raise ValueError(f"No recording of the {split} part can be learned from. {' '.join(notes)}")
-            splits = dataclasses.replace(splits, notes=(*splits.notes, *notes) if split == "train" else splits.notes)
+            splits = dataclasses.replace(splits, notes=(*splits.notes, *notes))
         if resume:  # before the model, whose stored start may not fit it
             run_folder.check_fitted(out, prepared.to_dict(), splits.fingerprints)
         training.set_seed(config.seed)

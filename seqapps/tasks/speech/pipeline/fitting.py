@@ -28,7 +28,7 @@ LONGEST_CUT = {"classify": 0.12, "transcribe": 0.03}  # seconds; a word is told 
 ALIKE = "words or tokens, bands, stacked frames, cell, units, layers and directions"
 KEPT_OPTIONS = (
     *("mode", "frame_milliseconds", "step_milliseconds", "mel_bins", "stack_frames", "level"),
-    *("tokenizer", "vocabulary_size", "lowercase"),
+    *("sample_rate", "tokenizer", "vocabulary_size", "lowercase"),
 )
 
 
@@ -62,7 +62,7 @@ def fitted(sounds: dict[str, Sounds], splits: Splits, config: Config) -> Preproc
             f"`initialize_from` must be a run of the task {TASK!r}. "
             f"Received: {str(run)!r} of the task {stored.get('task')!r}."
         )
-    for name in (*KEPT_OPTIONS, "sample_rate"):
+    for name in KEPT_OPTIONS:
         if stored.get(name) != getattr(config, name):
             advice = f"The run {str(run)!r} goes on with its own."
             checks.fail(name, f"{stored.get(name)!r} with this `initialize_from`", getattr(config, name), advice)
@@ -75,8 +75,10 @@ def fitted(sounds: dict[str, Sounds], splits: Splits, config: Config) -> Preproc
     return dataclasses.replace(theirs, max_seconds=config.max_seconds)
 
 
-def examples(sounds: Sounds, part: Part, prepared: Preprocessing) -> tuple[Examples, list[str]]:
+def examples(sounds: Sounds, part: Part, prepared: Preprocessing, use: str) -> tuple[Examples, list[str]]:
     """The recordings of a part that can be learned from, and sentences on those that cannot.
+
+    The sentences begin with `use`, such as "Not trained on".
 
     A transcript is learned from if it has a token and none that is unknown, if its recording was read to its end, and
     if there is a step for every token and one for a blank between equal ones.
@@ -99,7 +101,7 @@ def examples(sounds: Sounds, part: Part, prepared: Preprocessing) -> tuple[Examp
     bad, told = np.zeros(len(part), bool), []
     for why, which in reasons.items():
         if (which & ~bad).any():
-            told.append(f"Not trained on: {_count(int((which & ~bad).sum()))} {why}.")
+            told.append(f"{use}: {_count(int((which & ~bad).sum()))} {why}.")
         bad |= which
     frames = prepared.frames
     fewest = np.where(tokens + blanks > 1, frames.span + frames.hop * (tokens + blanks - 1), 0)
