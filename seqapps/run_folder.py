@@ -64,6 +64,16 @@ def read_json(path: str | Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_options(run: Path) -> dict[str, Any]:
+    """The options that a run was made with, without its task.
+
+    Raises:
+        FileNotFoundError: If there is no run.
+    """
+    stored = read_json(run / "config.json")
+    return {name: value for name, value in stored.items() if name != "task"}
+
+
 def write_history(path: str | Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv`: one row per epoch; what an epoch does not tell stays empty."""
     names = list(dict.fromkeys(name for row in rows for name in row)) or ["epoch"]

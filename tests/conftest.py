@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from toy_tones import tone_strings, tone_words
 
 PERIOD, WRONG_SEASON, STEPS = 11, 7, 401
 KERAS_VARIABLES = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
@@ -128,6 +129,31 @@ TOYS = {
             "test_fraction": 0.15,
         },
     ),
+    "speech": Toy(
+        tone_words(),
+        {
+            "units": 7,
+            "mel_bins": 11,
+            "augment": False,
+            "batch_size": 8,
+            "epochs": 7,
+            "learning_rate": 0.03,
+        },
+    ),
+    "speech transcripts": Toy(  # of which the contract is held in tests/tasks/speech
+        tone_strings(),
+        {
+            "mode": "transcribe",
+            "tokenizer": "word",
+            "units": 17,
+            "mel_bins": 11,
+            "stack_frames": 2,
+            "augment": False,
+            "batch_size": 8,
+            "epochs": 40,
+            "learning_rate": 0.02,
+        },
+    ),
 }
 
 
@@ -148,7 +174,7 @@ def trained_run(tmp_path_factory, worker_id) -> Callable[..., Path]:
         with (root / f"{folder.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (folder / "manifest.json").is_file():
-                module = import_module(f"seqapps.tasks.{task}")
+                module = import_module(f"seqapps.tasks.{task.split()[0]}")
                 module.train(module.Config(cell=cell, **TOYS[task].options), TOYS[task].data, folder)
         return folder
 

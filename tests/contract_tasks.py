@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from seqapps import export, run_folder
+from seqapps.audio import reading
 from seqapps.series import windows
 from seqapps.tasks import TASKS
 
 BATCH = 3
+LEAST = 1e-3  # probability below which float32 logits of a sure model leave less than five digits
 
 
 def forecasting_batch():
@@ -124,6 +126,33 @@ def translation_answers(run, data):
 def translation_has_learned(methods):
     """At least seven words of ten reversed without a mistake."""
     return methods["model"]["exact_match"] >= 0.7
+
+
+def speech_batch():
+    """Waveforms, one of them padded, and words."""
+    waveforms = np.random.default_rng(0).normal(scale=0.3, size=(BATCH, 700)).astype("float32")
+    return [waveforms, np.array([700, 700, 431], "int32")], np.array([0, 1, 2], "int32")
+
+
+def speech_answers(run, data):
+    """The probabilities of the Python model and of the SavedModel for recordings of all kinds."""
+    generator = np.random.default_rng(0)
+    heard = [reading.read(path, 8000, 20.0) for path in data["file"][:5]]
+    heard += [np.zeros(1, "float32"), np.zeros(900, "float32"), generator.normal(size=1700).astype("float32")]
+    model = keras.models.load_model(run / "model.keras")
+    temperature = run_folder.read_json(run / "calibration.json")["temperature"]
+    logits = [keras.ops.convert_to_numpy(model([each[None], np.array([len(each)], "int32")])) for each in heard]
+    loaded = tf.saved_model.load(str(export.newest_version(run / "export")))
+    lengths = np.array([len(each) for each in heard], "int32")
+    padded = np.stack([np.pad(each, (0, lengths.max() - len(each)), constant_values=0.5) for each in heard])
+    python = keras.ops.convert_to_numpy(keras.ops.softmax(np.concatenate(logits) / temperature))
+    served = loaded.waveform(padded, lengths)["probabilities"].numpy()
+    return tuple(np.maximum(each, LEAST) for each in (python, served))
+
+
+def speech_has_learned(methods):
+    """At most a fifth of the errors of always naming the commonest word."""
+    return 1 - methods["model"]["accuracy"] < 0.2 * (1 - methods["commonest answer"]["accuracy"])
 
 
 def of_every_task(kind):

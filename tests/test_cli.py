@@ -92,7 +92,7 @@ def test_the_version_is_that_of_the_package(capsys):
         (
             ("forecast",),
             "seqapps: error: argument TASK: invalid choice: 'forecast' "
-            "(choose from 'forecasting', 'sentiment', 'generation', 'translation')",
+            "(choose from 'forecasting', 'sentiment', 'generation', 'translation', 'speech', 'problems')",
         ),
         (("forecasting",), "seqapps forecasting: error: the following arguments are required: VERB"),
         (("forecasting", "train"), "seqapps forecasting train: error: the following arguments are required: DATA, OUT"),
@@ -273,11 +273,9 @@ def test_what_is_no_finished_run_is_a_problem(capfd, tmp_path, words):
     assert received() == f"There is no run {str(run)!r}."
     run.mkdir()
     assert received() == f"{str(run)!r} is not a finished run: it has no config.json."
-    run_folder.write_json(run / "config.json", {"task": "speech"})
-    assert (
-        received()
-        == "`task` must be one of 'forecasting', 'sentiment', 'generation', 'translation'. Received: task='speech'."
-    )
+    run_folder.write_json(run / "config.json", {"task": "singing"})
+    tasks = "'forecasting', 'sentiment', 'generation', 'translation', 'speech'"
+    assert received() == f"`task` must be one of {tasks}. Received: task='singing'."
     run_folder.write_json(run / "config.json", {"task": "forecasting", "units": 7})
     assert received() == f"{str(run)!r} is not a finished run: it has no preprocessing.json."
 

@@ -33,7 +33,7 @@ FILES = {
 }
 OWN_FILES = {"forecasting": {"baselines.npz"}, "sentiment": {"baselines.npz", "encoder.weights.h5"}}
 OWN_FILES["generation"] = OWN_FILES["sentiment"] | {"samples.jsonl"}
-OWN_FILES["translation"] = {"baselines.npz"}
+OWN_FILES["translation"] = OWN_FILES["speech"] = {"baselines.npz"}
 PREDICTION_COLUMNS = ["id", "reference", "answer", "loss"]
 every_cell = pytest.mark.parametrize("cell", CELL_NAMES)
 every_task = pytest.mark.parametrize("task", TASKS)

@@ -109,7 +109,7 @@ def test_the_public_names_wait_for_their_first_use():
         "import sys, seqapps\n"
         "assert sorted(seqapps.__all__) == dir(seqapps)\n"
         "seqapps.forecasting.Config(), seqapps.sentiment.Config()\n"
-        "seqapps.generation.Config(), seqapps.translation.Config()\n"
+        "seqapps.generation.Config(), seqapps.translation.Config(), seqapps.speech.Config()\n"
         "print(sorted({'keras', 'tensorflow', 'numpy', 'pandas'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -124,8 +124,8 @@ def test_the_public_names_are_those_of_the_interface():
 
     assert (seqapps.RecurrentStack, seqapps.load) == (RecurrentStack, load)
     assert (seqapps.compare, seqapps.compare_runs) == (compare, compare_runs)
-    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation, "speech": speech}
-    tasks["translation"] = translation
+    tasks = {"forecasting": forecasting, "sentiment": sentiment, "generation": generation}
+    tasks |= {"translation": translation, "speech": speech}
     for name, module in tasks.items():
         assert getattr(seqapps, name) is module
     assert set(seqapps.__all__) == {"RecurrentStack", "__version__", "compare", "compare_runs", "load", *tasks}

@@ -144,7 +144,7 @@ class SpectrumChanges(keras.layers.Layer):
     def _gap(self, lengths, widest: float, count):
         """`(batch, count)`: 0 within a gap of at most the share `widest` of a row's length, 1 elsewhere."""
         drawn = keras.random.uniform((2, tf.shape(lengths)[0]), seed=self.seeds)
-        width = tf.floor(drawn[0] * (widest * lengths + 1))
+        width = tf.floor(drawn[0] * (tf.floor(widest * lengths) + 1))
         start = tf.floor(drawn[1] * (lengths - width + 1))
         place = tf.range(count, dtype=tf.float32)
         inside = (place >= start[:, None]) & (place < (start + width)[:, None])

@@ -53,8 +53,11 @@ class Frames:
         >>> frames = Frames(sample_rate=8000, length=200, step=80, mel_bins=20, stacked=2)
         >>> [frames.count(samples) for samples in (0, 279, 280, 439, 440)]
         [0, 0, 1, 1, 2]
+        >>> frames.count(tf.constant([0, 280])).numpy().tolist()
+        [0, 1]
         """
-        return (samples - self.span + self.hop) // self.hop * (samples >= self.span)
+        steps = (samples - self.span + self.hop) // self.hop
+        return (steps + abs(steps)) // 2  # a maximum with 0 of whatever kind
 
 
 def mel_weights(frames: Frames) -> np.ndarray:
@@ -155,13 +158,14 @@ class LogMel(keras.layers.Layer):
         lengths = tf.cast(lengths, tf.int32)
         heard = tf.where(tf.math.is_finite(waveforms), tf.clip_by_value(waveforms, -1.0, 1.0), 0.0)
         heard = tf.where(tf.range(shape[1]) < lengths[:, None], heard, 0.0)  # what a short row's only step ends with
-        steps = tf.maximum(filled_steps(frames, lengths), 1)
+        steps = tf.maximum(frames.count(lengths), 1)
         most = tf.maximum(tf.reduce_max(steps), 1)  # of a batch without rows the maximum is the lowest integer
         filled = (most - 1) * frames.hop + frames.span
         heard = tf.pad(heard, [[0, 0], [0, tf.maximum(filled - shape[1], 0)]])[:, :filled]
         cut = tf.signal.frame(heard, frames.length, frames.step)  # (batch, windows, length)
         window = tf.signal.hann_window(frames.length)
-        spectra = tf.signal.rfft(cut * window, [_transform_length(frames)])
+        zeros = [[0, 0], [0, 0], [0, _transform_length(frames) - frames.length]]
+        spectra = tf.signal.rfft(tf.pad(cut * window, zeros))  # which itself would not pad a batch without rows
         power = tf.square(tf.abs(spectra)) / tf.reduce_sum(tf.square(window))
         return tf.math.log(tf.matmul(power, mel_weights(frames)) + QUIETEST), steps
 
@@ -200,11 +204,6 @@ class LogMel(keras.layers.Layer):
         return super().get_config() | {"frames": asdict(self.frames), "level": self.level}
 
 
-def filled_steps(frames: Frames, lengths: tf.Tensor) -> tf.Tensor:
-    """`Frames.count` of a tensor of int32."""
-    return tf.where(lengths >= frames.span, (lengths - frames.span + frames.hop) // frames.hop, 0)
-
-
 def running_maximum(values: tf.Tensor) -> tf.Tensor:
     """The highest of all values so far: `(batch, time)` → the same, with as many passes as the time has binary digits.
 
@@ -219,5 +218,5 @@ def running_maximum(values: tf.Tensor) -> tf.Tensor:
         earlier = tf.concat([tf.repeat(highest[:, :1], reach, axis=1), highest[:, :-reach]], axis=1)
         return tf.maximum(highest, earlier), 2 * reach
 
-    shapes = [tf.TensorShape([values.shape[0], None]), tf.TensorShape([])]
+    shapes = (tf.TensorShape([values.shape[0], None]), tf.TensorShape([]))
     return tf.while_loop(lambda _, reach: reach < time, widened, (values, tf.constant(1)), shapes)[0]

@@ -32,8 +32,7 @@ def gradient_batch(model: keras.Model, run: Path, data: str | Path | pd.DataFram
         split: `"test"`, `"validation"` or `"all"`.
         rows: Windows, at most.
     """
-    stored = run_folder.read_json(run / "config.json")
-    config = Config.from_dict({name: value for name, value in stored.items() if name != "task"}, str(run))
+    config = Config.from_dict(run_folder.read_options(run), str(run))
     scaling = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     splits = measured_splits(data, config, split)
     origins = splits.origins(split)

@@ -27,8 +27,7 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
         split: `"test"`, `"validation"` or `"all"`.
         rows: Texts, at most.
     """
-    stored = run_folder.read_json(run / "config.json")
-    config = Config.from_dict({name: value for name, value in stored.items() if name != "task"}, str(run))
+    config = Config.from_dict(run_folder.read_options(run), str(run))
     preprocessing = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     splits = measured_splits(data, config, preprocessing.classes, split)
     chosen = np.zeros(splits.count(split), bool)

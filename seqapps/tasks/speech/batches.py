@@ -20,12 +20,14 @@ class Examples:
         rows: `(recordings,)`: which of them there are.
         answers: `(sounds,)` classes, or `(sounds, tokens)` ids padded right with 0.
         most_samples: That a changed recording may have.
+        fewest_samples: `(sounds,)`: with which there is a step for every token and blank; `None` for classes.
     """
 
     sounds: Sounds
     rows: np.ndarray
     answers: np.ndarray
     most_samples: int
+    fewest_samples: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -40,13 +42,20 @@ class Examples:
     ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         """As `batch`, every recording changed at random."""
         rows = self.rows[chosen]
-        starts, samples = self.sounds.starts, self.sounds.samples
-        changed = [augmentation.change(samples[starts[row] : starts[row + 1]], generator) for row in rows]
-        lengths = np.array([min(len(each), self.most_samples) for each in changed], "int32")
+        changed = [self._changed(row, augmentation, generator) for row in rows.tolist()]
+        lengths = np.array([len(each) for each in changed], "int32")
         waveforms = np.zeros((len(rows), lengths.max()), "float32")
         for position, (each, length) in enumerate(zip(changed, lengths, strict=True)):
-            waveforms[position, :length] = each[:length]
+            waveforms[position, :length] = each
         return (waveforms, lengths), self._answers(rows)
+
+    def _changed(self, row: int, augmentation: Augmentation, generator: np.random.Generator) -> np.ndarray:
+        """One recording, changed; as it is, if a change cut off what a transcript tells or left it too few steps."""
+        heard = self.sounds.samples[self.sounds.starts[row] : self.sounds.starts[row + 1]]
+        changed = augmentation.change(heard, generator)
+        if self.fewest_samples is not None and not self.fewest_samples[row] <= len(changed) <= self.most_samples:
+            return heard
+        return changed[: self.most_samples]
 
     def _answers(self, rows: np.ndarray) -> np.ndarray:
         answers = self.answers[rows]

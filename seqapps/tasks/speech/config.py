@@ -53,7 +53,9 @@ class Config(TaskConfig):
         choices=LEVELS,
     )
     max_seconds: float = option(20.0, "seconds that are read of a recording, from its start", above=0)
-    augment: bool = option(True, "change speed, pitch, loudness, place and noise of recordings while training")
+    augment: bool = option(
+        True, "change voice, speed, pitch, loudness, place, microphone and noise of recordings while training"
+    )
     pooling: str = option("mean_max", "classify: how the outputs of all steps become one vector", choices=POOLINGS)
     tokenizer: str = option("character", "transcribe: what a token is", choices=TOKENIZERS)
     vocabulary_size: int = option(1000, "transcribe: tokens that the model knows, at most", minimum=5)

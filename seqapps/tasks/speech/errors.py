@@ -6,6 +6,18 @@ import jiwer
 import numpy as np
 
 
+def plain(texts: Sequence[str], lowercase: bool) -> list[str]:
+    """Texts with single blanks, as white space separates words and nothing more, and in small letters if asked for.
+
+    Example:
+
+    >>> plain(["Three  ONE ", ""], lowercase=True)
+    ['three one', '']
+    """
+    single = [" ".join(text.split()) for text in texts]
+    return [text.lower() for text in single] if lowercase else single
+
+
 def word_errors(references: Sequence[str], answers: Sequence[str]) -> np.ndarray:
     """Words that must be put in, left out or exchanged to make each answer its reference: `(recordings,)`.
 

@@ -28,8 +28,7 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
         split: `"test"`, `"validation"` or `"all"`.
         rows: Recordings, at most.
     """
-    stored = run_folder.read_json(run / "config.json")
-    config = Config.from_dict({name: value for name, value in stored.items() if name != "task"}, str(run))
+    config = Config.from_dict(run_folder.read_options(run), str(run))
     prepared = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     part = measured_splits(data, config, prepared.classes, split).parts[split]
     chosen = np.zeros(len(part), bool)
@@ -38,7 +37,7 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
     with tempfile.TemporaryDirectory(prefix="seqapps-") as cache:
         paths = [recording.path for recording in part.recordings]
         heard = audio_sounds.write(paths, prepared.frames.sample_rate, prepared.max_seconds, Path(cache) / "sounds")
-        learned, _ = fitting.examples(heard, part, prepared)
+        learned, _ = fitting.examples(heard, part, prepared, "Not looked at")
         inputs, answers = learned.batch(np.arange(len(learned)))
 
     def losses() -> tf.Tensor:

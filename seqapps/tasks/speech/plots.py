@@ -1,6 +1,7 @@
 """Figures and sections of the report on speech."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -19,6 +20,7 @@ from seqapps.tasks.speech.preprocessing import Preprocessing
 
 SHOWN = 6  # recordings of a kind
 MOST_CLASSES = 20  # in the figure of the confusion matrix
+MOST_SPEAKERS = 50  # in the table
 LONGEST_LABEL = 60  # characters above a spectrogram
 SMALLER = ("word_error_rate", "character_error_rate", *LOWER_IS_BETTER)
 
@@ -90,7 +92,7 @@ def _word_section(result: Evaluation, classes: Sequence[str]) -> report.Section:
 
 
 def _calibration_section(result: Evaluation, classes: Sequence[str]) -> report.Section:
-    targets = np.array([classes.index(answer) for answer in result.part.answers])
+    targets = np.array([classes.index(answer) for answer in result.references])
     sure = temperature.certainties(result.probabilities[MODEL], targets, multi_label=False)
     figure = report.calibration(temperature.bins(*sure))
     section = report.Section("Calibration").figure(figure, "Certainty of answers against the share that is right")
@@ -108,11 +110,13 @@ def _speaker_section(result: Evaluation) -> report.Section:
     methods = list(result.answers)
     rows = [
         [name, f"{each['recordings']:.0f}", *(report.number(each[method]) for method in methods)]
-        for name, each in by_speaker.items()
+        for name, each in islice(by_speaker.items(), MOST_SPEAKERS)
     ]
     what = "Accuracy" if result.metrics["mode"] == "classify" else "Word error rate"
     section = report.Section("Speakers").table(["", "recordings", *methods], rows)
-    return section.paragraph(f"{what} by speaker, the hardest one first.", "note")
+    left_out = len(by_speaker) - len(rows)
+    more = f" {left_out} more speakers stand in metrics.json." if left_out else ""
+    return section.paragraph(f"{what} by speaker, the hardest one first.{more}", "note")
 
 
 def _sound_sections(
@@ -120,7 +124,7 @@ def _sound_sections(
 ) -> list[report.Section]:
     """Spectrograms of the recordings that went most wrong, and of some that are as they come."""
     order = np.argsort(-result.losses, kind="stable")
-    wrong = [row for row in order if result.answers[MODEL][row] != result.part.answers[row]][:SHOWN]
+    wrong = [row for row in order if result.answers[MODEL][row] != result.references[row]][:SHOWN]
     usual = [row for row in np.linspace(0, len(sounds) - 1, SHOWN).astype(int).tolist() if row not in wrong]
     sections = []
     for heading, rows in (("Most wrong recordings", wrong), ("Recordings as they come", sorted(set(usual)))):
@@ -163,7 +167,7 @@ def _spectrograms(
 
 def _caption(result: Evaluation, row: int) -> str:
     """What is said and what was heard, cut where it is long; a dollar would be a formula."""
-    said, heard = result.part.answers[row], result.answers[MODEL][row]
+    said, heard = result.references[row], result.answers[MODEL][row]
     certainty = f" ({result.probabilities[MODEL][row].max():.0%})" if result.probabilities else ""
     texts = [each if len(each) <= LONGEST_LABEL else each[:LONGEST_LABEL] + "…" for each in (said, heard)]
     mark = "right" if said == heard else "WRONG"

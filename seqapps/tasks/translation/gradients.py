@@ -29,8 +29,7 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
         split: `"test"`, `"validation"` or `"all"`.
         rows: Pairs, at most.
     """
-    stored = run_folder.read_json(run / "config.json")
-    config = Config.from_dict({name: value for name, value in stored.items() if name != "task"}, str(run))
+    config = Config.from_dict(run_folder.read_options(run), str(run))
     prepared = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     config = data_module.as_measured(data, config)
     splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)

@@ -167,6 +167,7 @@ def test_limits_that_leave_nothing_to_train_on_are_refused_before_a_folder_is_ma
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"tokenizer": "byte_pair", "vocabulary_size": 270, "byte_pair_dropout": 0.3}])
 def test_the_training_part_is_encoded_once_and_nothing_of_it_is_left(options, toys, tmp_path, monkeypatch):
     encode, written = pair_batches.encode, []
@@ -179,7 +180,8 @@ def test_the_training_part_is_encoded_once_and_nothing_of_it_is_left(options, to
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     train(toys, tmp_path / "run", epochs=1, **options)
     assert written == [f"{part}.{side}.ids" for part in ("train", "validation") for side in ("source", "target")]
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    left = [path.name for path in tmp_path.iterdir() if not path.name.startswith("__autograph")]  # TensorFlow's own
+    assert left == ["run"]
     assert not (tmp_path / "run" / "cache").exists()
 
 

@@ -32,8 +32,7 @@ class Served:
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        options = run_folder.read_json(folder / "config.json")
-        self.config = Config.from_dict({name: value for name, value in options.items() if name != "task"}, str(folder))
+        self.config = Config.from_dict(run_folder.read_options(folder), str(folder))
         self.preprocessing = Preprocessing.from_dict(run_folder.read_json(folder / "preprocessing.json")["fitted"])
         calibration = folder / "calibration.json"  # which is found with the served model, and so not there before
         self.calibration = run_folder.read_json(calibration) if calibration.is_file() else {}

@@ -15,6 +15,7 @@ from seqapps.audio.sounds import Sounds
 PIECES = 10  # of equal time
 LOUD = 5.0  # nats below the loudest step (22 decibels) at which a word begins and ends
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # C of logistic regression: higher is weaker
+USUAL_STRENGTH = 0.03  # where nothing tells a better one
 ROWS_AT_ONCE = 32
 
 
@@ -68,7 +69,7 @@ class LinearWords:
     Attributes:
         weights: `(features, words)`.
         intercept: `(words,)`.
-        strength: C of logistic regression, chosen on validation; 0 where there was nothing to choose on.
+        strength: C of logistic regression, chosen on validation where there was something to choose on.
     """
 
     weights: np.ndarray
@@ -77,7 +78,11 @@ class LinearWords:
 
     def probabilities(self, spectra: Sequence[np.ndarray]) -> np.ndarray:
         """`(recordings, words)`."""
-        return softmax(features_of(spectra) @ self.weights + self.intercept, axis=1)
+        return softmax(self.logits(features_of(spectra)), axis=1)
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """`(recordings, features)` from `features_of` → `(recordings, words)`."""
+        return features @ self.weights + self.intercept
 
 
 def fit_linear(
@@ -91,18 +96,16 @@ def fit_linear(
         count: Of all words.
         validation: Spectra and words; it may be empty.
     """
-    scaler = StandardScaler().fit(features_of(spectra))
-    features, best, most = scaler.transform(features_of(spectra)), None, -1.0
-    for strength in STRENGTHS if len(validation[0]) else STRENGTHS[2:3]:
-        fitted = LogisticRegression(C=strength, max_iter=1000).fit(features, words)
-        method = _unscaled(fitted, scaler, count, strength)
-        right = 0.0
-        if len(validation[0]):
-            right = float((method.probabilities(validation[0]).argmax(axis=1) == validation[1]).mean())
-        if right > most:
-            best, most = method, right
-    assert best is not None
-    return best
+    known = features_of(spectra)
+    scaler = StandardScaler().fit(known)
+    scaled, choosing = scaler.transform(known), len(validation[0]) > 0
+    methods = [
+        _unscaled(LogisticRegression(C=strength, max_iter=1000).fit(scaled, words), scaler, count, strength)
+        for strength in (STRENGTHS if choosing else (USUAL_STRENGTH,))
+    ]
+    tried = features_of(validation[0]) if choosing else known
+    truth = validation[1] if choosing else words
+    return max(methods, key=lambda method: float((method.logits(tried).argmax(axis=1) == truth).mean()))
 
 
 def _unscaled(fitted: LogisticRegression, scaler: StandardScaler, count: int, strength: float) -> LinearWords:

@@ -2,8 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from seqapps.audio.features import Frames
 from seqapps.audio.sounds import Sounds
 from seqapps.tasks.speech.baselines.linear import LinearWords, fit_linear, spectra_of, waveforms_of
 from seqapps.tasks.speech.baselines.segments import Segmenter
-from seqapps.tasks.speech.errors import word_errors
+from seqapps.tasks.speech.errors import plain, word_errors
 from seqapps.tasks.speech.preprocessing import Preprocessing
 from seqapps.text import batches
 
@@ -25,7 +24,6 @@ SEGMENTED = "segments by loudness, logistic regression"
 THRESHOLDS, PAUSES = (0.2, 0.3, 0.4, 0.5, 0.6), (0.03, 0.06, 0.1, 0.15)
 FEWEST_SEGMENTS = 2  # of a word that is learned
 MOST_TRIED, MOST_HEARD = 200, 400  # validation and training recordings with which the cutting is chosen
-ONE_BY_ONE = 1  # spectra stacked
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,13 @@ class Baselines:
     """Fitted baselines.
 
     Attributes:
-        frames: How waveforms become spectra.
+        frames: How waveforms become spectra, one per step.
         words: That the linear classifier tells apart.
         commonest: The commonest answer of the training part.
         shares: `(words,)` share of every word in the training part; empty for transcripts.
         linear: The classifier; `None` where too few words could be cut out.
         segmenter: What cuts words out; `None` where a recording is one word.
+        notes: Sentences on what could not be fitted.
     """
 
     frames: Frames
@@ -93,7 +92,7 @@ class Baselines:
 
 def fit_words(parts: dict[str, tuple[Sounds, list[str]]], prepared: Preprocessing) -> Baselines:
     """Baselines of one word per recording."""
-    frames, words = _single(prepared.frames), prepared.classes
+    frames, words = replace(prepared.frames, stacked=1), prepared.classes
     numbers = {split: np.array([words.index(each) for each in answers]) for split, (_, answers) in parts.items()}
     spectra = {split: spectra_of(waveforms_of(sounds), frames) for split, (sounds, _) in parts.items()}
     linear = fit_linear(
@@ -109,8 +108,9 @@ def fit_transcripts(parts: dict[str, tuple[Sounds, list[str]]], prepared: Prepro
     What a word sounds like is learned from the training recordings in which cutting finds as many pieces as there are
     words.
     """
-    frames = _single(prepared.frames)
-    told = {split: list(_lowered(answers, prepared)) for split, (_, answers) in parts.items()}
+    assert prepared.tokenizer is not None
+    frames, lowercase = replace(prepared.frames, stacked=1), prepared.tokenizer.lowercase
+    told = {split: plain(answers, lowercase) for split, (_, answers) in parts.items()}
     commonest = Counter(told["train"]).most_common(1)[0][0]
     waveforms = {split: waveforms_of(sounds) for split, (sounds, _) in parts.items()}
     tried, references = waveforms["validation"][:MOST_TRIED], told["validation"][:MOST_TRIED]
@@ -163,12 +163,3 @@ def _learned(
     rows = [row for row, word in enumerate(said) if word in words]
     spectra = spectra_of([pieces[row] for row in rows], frames)
     return fit_linear(spectra, np.array([words.index(said[row]) for row in rows]), len(words), ([], np.zeros(0))), words
-
-
-def _lowered(answers: Iterable[str], prepared: Preprocessing) -> Iterable[str]:
-    lowers = prepared.tokenizer is not None and prepared.tokenizer.lowercase
-    return (answer.lower() if lowers else answer for answer in answers)
-
-
-def _single(frames: Frames) -> Frames:
-    return Frames(frames.sample_rate, frames.length, frames.step, frames.mel_bins, ONE_BY_ONE)

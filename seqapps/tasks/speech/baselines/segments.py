@@ -15,7 +15,8 @@ class Segmenter:
     """Cuts a waveform where it is quiet.
 
     Attributes:
-        threshold: How far up from the quietest to the loudest moment, in decibels, a word begins: between 0 and 1.
+        threshold: How loud a word is at least: 0 is as loud as the quietest moments, 1 as the loudest ones, and
+            between them decibels are counted.
         pause: Seconds of quiet that end a word.
     """
 
@@ -36,7 +37,7 @@ class Segmenter:
         length = max(round(FRAME * frames.sample_rate), 1)
         count = len(waveform) // length
         if not count:
-            return [waveform]
+            return []
         power = np.square(waveform[: count * length].reshape(count, length)).mean(axis=1)
         loudness = 10 * np.log10(power + 1e-10)
         low, high = np.percentile(loudness, [5, 98])

@@ -12,7 +12,7 @@ import pandas as pd
 from seqapps import checks, fractions
 from seqapps.audio import reading
 from seqapps.tasks.speech.config import Config
-from seqapps.tasks.speech.data.listing import Listing, Recording, holds_words, listed
+from seqapps.tasks.speech.data.listing import USUAL, Listing, Recording, column_names, holds_words, listed
 from seqapps.tasks.speech.data.splits import (
     FEWEST_SPEAKERS,
     SPLITS,
@@ -44,16 +44,17 @@ def load(data: Data, config: Config, classes: tuple[str, ...] = ()) -> Splits:
         FileNotFoundError: If a file is missing.
         ValueError: If a table cannot be read, a word is not known, or a part would have no recording.
     """
-    given = {split: listed(each, config) for split, each in config.with_own_files(_parts(data)).items()}
+    files = config.with_own_files(_parts(data))
+    given = {split: listed(each, config, cut=split == "train") for split, each in files.items()}
     whole = part_of(given["train"].recordings)
     own = {split: part_of(given[split].recordings) for split in SPLITS[1:] if split in given}
     cut = _cut(whole, config, given["train"], own)
-    parts = {split: cut.get(split) or own[split] for split in SPLITS}
+    parts = {split: cut[split] if split in cut else own[split] for split in SPLITS}
     notes = []
     kept = _without_copies(parts)
     if len(kept) < len(parts["train"]):
         count = len(parts["train"]) - len(kept)
-        told = "1 recording is" if count == 1 else f"{count} recordings are"
+        told = "1 recording that is" if count == 1 else f"{count} recordings that are"
         notes.append(f"Not trained on: {told} also in the validation or test part.")
         parts["train"] = kept
     count = len(parts["train"])
@@ -61,7 +62,8 @@ def load(data: Data, config: Config, classes: tuple[str, ...] = ()) -> Splits:
     notes += fractions.note(config.data_fraction, len(parts["train"]), count, "recordings")
     for split, part in parts.items():
         if not len(part):
-            raise ValueError(f"{len(whole)} recordings are too few for a {split} part. Supply more data.")
+            told = "1 recording is" if len(whole) == 1 else f"{len(whole)} recordings are"
+            raise ValueError(f"{told} too few for a {split} part. Supply more data.")
     notes += _speaker_notes(parts)
     known = classes or (sorted_words(set(parts["train"].answers)) if config.mode == "classify" else ())
     _check_words(parts, known, config)
@@ -73,7 +75,7 @@ def load_whole(data: Data, config: Config, classes: tuple[str, ...]) -> Splits:
     given = _parts(data)
     if set(given) != {"train"}:
         raise ValueError(f"{data}: `split` 'all' takes one table or folder. Received: one with {', '.join(given)}.")
-    listing = listed(given["train"], config)
+    listing = listed(given["train"], config, cut=False)
     parts = {"all": part_of(listing.recordings)}
     _check_words(parts, classes, config)
     return Splits(parts, classes, _rate(parts["all"], config), listing.columns)
@@ -94,11 +96,8 @@ def as_measured(data: Data, config: Config) -> Config:
     defaults = type(config).__dataclass_fields__
     rules = [f"{split}_{rule}" for split in given if split != "train" for rule in ("data", "fraction")]
     changed: dict[str, Any] = {name: defaults[name].default for name in rules}
-    try:
-        listed(given["train"], config)
-    except ValueError:
-        names = ("file_column", "label_column", "transcript_column", "speaker_column", "split_column")
-        changed |= dict.fromkeys(names)
+    columns = column_names(given["train"])
+    changed |= {name: None for name in USUAL if getattr(config, name) not in columns}
     return dataclasses.replace(config, **changed)
 
 
@@ -139,8 +138,9 @@ def _cut(whole: Part, config: Config, listing: Listing, own: dict[str, Part]) ->
     if listing.columns.get("split_column") is not None:
         named = {split: whole.kept([each.split == split for each in whole.recordings]) for split in SPLITS}
         for split in (split for split in own if len(named[split])):
-            checks.fail(
-                f"{split}_data", "left out where a column of parts has that part", getattr(config, f"{split}_data")
+            raise ValueError(
+                f"The {split} part must be given once. Received: one of its own, and one in the column "
+                f"{listing.columns['split_column']!r} of the training table."
             )
         cut = {split: named[split] for split in missing if len(named[split])}
         whole = named["train"]
@@ -181,9 +181,12 @@ def _check_holdout(whole: Part, config: Config, found: bool, own: dict[str, Part
     if "test" in own:
         checks.fail("holdout_speaker", "left out where DATA has a test part", config.holdout_speaker)
     speakers = sorted({recording.speaker for recording in whole.recordings if recording.speaker is not None})
+    if not speakers:
+        advice = "Name the column in speaker_column."
+        wanted = "a speaker of the data, of whom none is known"
+        checks.fail("holdout_speaker", wanted, config.holdout_speaker, advice)
     if not found:
-        advice = "" if speakers else "Name the column in speaker_column."
-        checks.fail("holdout_speaker", f"one of {checks.listing(speakers)}", config.holdout_speaker, advice)
+        checks.check_choice("holdout_speaker", config.holdout_speaker, speakers)
 
 
 def _check_fractions(shares: dict[str, float]) -> None:
@@ -215,12 +218,12 @@ def _fraction(part: Part, config: Config) -> Part:
 
 def _speaker_notes(parts: dict[str, Part]) -> list[str]:
     """A sentence on speakers of the test part that are trained on: a new voice is harder."""
-    known = {each.speaker for each in parts["train"].recordings} - {None}
-    heard = {each.speaker for each in parts["test"].recordings} & known
+    trained, tested = ({each.speaker for each in parts[split].recordings} - {None} for split in ("train", "test"))
+    heard = tested & trained
     if not heard:
         return []
-    count = len({each.speaker for each in parts["test"].recordings})
-    return [f"{len(heard)} of {count} speakers of the test part are in the training part too: new voices are harder."]
+    count = f"{len(heard)} of {len(tested)}"
+    return [f"{count} speakers of the test part are in the training part too: new voices are harder."]
 
 
 def _check_words(parts: dict[str, Part], classes: tuple[str, ...], config: Config) -> None:

@@ -1,9 +1,12 @@
 """Recordings and what is said in them: from a table, a DataFrame, or a folder with one sub-folder per word."""
 
 import os
+import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -63,7 +66,17 @@ class Listing:
     columns: dict[str, str | None]
 
 
-def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = True) -> Listing:
+class Table(NamedTuple):
+    """Cells, the name of the table, the folder of its files, and how messages call its rows, from which number on."""
+
+    cells: pd.DataFrame
+    name: str
+    folder: Path
+    place: str
+    first: int
+
+
+def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = True, cut: bool = True) -> Listing:
     """What a table, a DataFrame or a folder of words lists.
 
     Files of a table are found from the folder of the table, those of a DataFrame from the working directory.
@@ -72,16 +85,32 @@ def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = Tru
         data: As above.
         config: The options; they may name columns.
         answered: Whether labels or transcripts are wanted.
+        cut: Whether a column of parts is wanted.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
         ValueError: If it cannot be read, has not the columns, or a row of it is wrong.
     """
+    table = _table_of(data)
+    if table is not None:
+        return _of_table(table, config, answered, cut)
+    assert isinstance(data, (str, Path))
+    return Listing(tuple(_of_folder(Path(data), config, answered)), dict.fromkeys(USUAL))
+
+
+def column_names(data: str | Path | pd.DataFrame) -> list[str]:
+    """The columns of a table; none of a folder."""
+    table = _table_of(data)
+    return [] if table is None else [str(column) for column in table.cells.columns]
+
+
+def _table_of(data: str | Path | pd.DataFrame) -> Table | None:
+    """The table that a file or a DataFrame holds; `None` of a folder."""
     if isinstance(data, pd.DataFrame):
-        return _of_table(data.reset_index(drop=True), "the DataFrame", Path(), config, answered, "row {}", 0)
+        return Table(data.reset_index(drop=True), "the DataFrame", Path(), "row {}", 0)
     path = Path(data)
     if path.is_dir():
-        return Listing(tuple(_of_folder(path, config, answered)), dict.fromkeys(USUAL))
+        return None
     if not path.is_file():
         raise FileNotFoundError(f"There is no file or folder {str(path)!r}.")
     ending = ending_of(path)
@@ -94,38 +123,42 @@ def listed(data: str | Path | pd.DataFrame, config: Config, answered: bool = Tru
     place, first = (f"{path.name}, row {{}}", 0) if ending in TABLES[-2:] else (f"{path.name}, line {{}}", 1)
     if ending in READERS:
         first = 2  # below the line of names
-    return _of_table(_table(path, ending), path.name, path.parent, config, answered, place, first)
+    return Table(_cells(path, ending), path.name, path.parent, place, first)
 
 
-def _table(path: Path, ending: str) -> pd.DataFrame:
+def _cells(path: Path, ending: str) -> pd.DataFrame:
     """Every cell of a file as text, empty where it is missing."""
     try:
         if ending in READERS:
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=READERS[ending])
+            cells = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=READERS[ending])
+            if not isinstance(cells.index, pd.RangeIndex):  # pandas took the first ones for names of rows
+                raise ValueError("its rows have more cells than its first line names columns")
+            return cells
         if ending in TABLES[-2:]:
             return pd.read_parquet(path)
         return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-    except (ValueError, UnicodeError, OSError) as error:
-        reason = " ".join(str(error).split())
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise ValueError(f"{path.name} cannot be read as {ending.lstrip('.').upper()}: {reason}.") from error
 
 
-def _of_table(
-    table: pd.DataFrame, name: str, folder: Path, config: Config, answered: bool, place: str, first: int
-) -> Listing:
-    columns = _found([str(column) for column in table.columns], name, config, answered)
-    if table.empty:
-        raise ValueError(f"{name} is empty: it has columns but no rows.")
+def _of_table(table: Table, config: Config, answered: bool, cut: bool) -> Listing:
+    names = [str(column) for column in table.cells.columns]
+    columns = _found(names, table.name, config, answered, cut)
+    if table.cells.empty:
+        raise ValueError(f"{table.name} is empty: it has columns but no rows.")
     answer = columns["label_column"] or columns["transcript_column"]
 
     def cells(column: str | None) -> list[str | None]:
-        return [None] * len(table) if column is None else [_text(cell) for cell in table[column]]
+        if column is None:
+            return [None] * len(table.cells)
+        return [_text(cell) for cell in table.cells.iloc[:, names.index(column)]]
 
     rows = zip(*map(cells, (columns["file_column"], answer, columns["speaker_column"])), strict=True)
     splits = cells(columns["split_column"])
     recordings = []
     for number, ((file, said, speaker), split) in enumerate(zip(rows, splits, strict=True)):
-        where = place.format(number + first)
+        where = table.place.format(number + table.first)
         if not file:
             raise ValueError(
                 f"{where}, column {columns['file_column']!r}: a file must be named. Received: an empty cell."
@@ -134,7 +167,7 @@ def _of_table(
             raise ValueError(f"{where}, column {answer!r}: a label must not be empty.")
         if columns["split_column"] is not None:
             split = _split(split or "", f"{where}, column {columns['split_column']!r}")
-        recordings.append(Recording(folder / file, file, said, speaker or None, split, where))
+        recordings.append(Recording(table.folder / file, file, said, speaker or None, split, where))
     return Listing(tuple(recordings), columns)
 
 
@@ -153,22 +186,25 @@ def _split(text: str, where: str) -> str:
     return SPLIT_NAMES[text.lower()]
 
 
-def _found(names: Sequence[str], table: str, config: Config, answered: bool) -> dict[str, str | None]:
+def _found(names: Sequence[str], table: str, config: Config, answered: bool, cut: bool) -> dict[str, str | None]:
     """For every option of a column the one that the config names, or that is called as usual."""
     answer = "label_column" if config.mode == "classify" else "transcript_column"
     other = "transcript_column" if config.mode == "classify" else "label_column"
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{table} has more than one column {twice[0]!r}. Keep one.")
     by_name = {name.lower(): name for name in reversed(names)}
     columns: dict[str, str | None] = {}
     for option, usual in USUAL.items():
-        chosen = getattr(config, option)
+        chosen = getattr(config, option) if cut or option != "split_column" else None
         if chosen is not None and chosen not in names:
             close = checks.suggestion(chosen, names)
             raise ValueError(f"{table} has no column {chosen!r} (`{option}`).{close} It has {checks.listing(names)}.")
         columns[option] = chosen or next((by_name[name] for name in usual if name in by_name), None)
     columns[other] = None
     if not answered:
-        columns[answer] = columns["split_column"] = None
-    elif _has_own_rule(config) and config.split_column is None:
+        columns[answer] = None
+    if not cut or (_has_own_rule(config) and config.split_column is None):
         columns["split_column"] = None
     for option in ("file_column", answer) if answered else ("file_column",):
         if columns[option] is None:

@@ -12,6 +12,7 @@ from seqapps.classification import temperature
 from seqapps.tasks.speech.baselines import Baselines
 from seqapps.tasks.speech.batches import Examples
 from seqapps.tasks.speech.data import Part, Splits
+from seqapps.tasks.speech.errors import plain
 from seqapps.tasks.speech.evaluation import transcripts, words
 from seqapps.tasks.speech.evaluation.scores import MODEL, by_speaker, metrics_of, wins
 from seqapps.tasks.speech.preprocessing import Preprocessing
@@ -26,6 +27,7 @@ class Evaluation:
 
     Attributes:
         part: The recordings.
+        references: What is said in each, written as the answers are.
         answers: For every method what it says of each recording.
         losses: `(recordings,)` of the model: log loss in nats of a word, word errors of a transcript.
         metrics: What `metrics.json` holds.
@@ -33,6 +35,7 @@ class Evaluation:
     """
 
     part: Part
+    references: list[str]
     answers: dict[str, list[str]]
     losses: np.ndarray
     metrics: dict[str, Any]
@@ -78,17 +81,19 @@ def evaluate(served, splits: Splits, split: str, sounds: Sounds, baselines: Base
     told = {"split": split, "recordings": len(part)}
     own = served.answers(sounds)
     if served.preprocessing.transcribes:
-        answers = {MODEL: own["text"]} | (baselines.transcripts(sounds) if baselines else {})
-        metrics, losses = transcripts.scored(answers, part.answers, served.config.lowercase)
-        result = Evaluation(part, answers, losses, told | metrics)
+        written = {MODEL: own["text"]} | (baselines.transcripts(sounds) if baselines else {})
+        references, *said = (plain(each, served.config.lowercase) for each in (part.answers, *written.values()))
+        answers = dict(zip(written, said, strict=True))
+        metrics, losses = transcripts.scored(answers, references)
+        result = Evaluation(part, references, answers, losses, told | metrics)
     else:
         probabilities = {MODEL: own["probabilities"]} | (baselines.probabilities(sounds) if baselines else {})
         classes = served.preprocessing.classes
         metrics, losses = words.scored(probabilities, part.answers, classes, served.temperature)
         answers = {method: [classes[row] for row in each.argmax(axis=1)] for method, each in probabilities.items()}
-        result = Evaluation(part, answers, losses, told | metrics, probabilities)
+        result = Evaluation(part, part.answers, answers, losses, told | metrics, probabilities)
     speakers = [recording.speaker for recording in part.recordings]
-    result.metrics["by_speaker"] = by_speaker(result.metrics["mode"], answers, part.answers, speakers)
+    result.metrics["by_speaker"] = by_speaker(result.metrics["mode"], answers, result.references, speakers)
     result.metrics["notes"] = [*splits.notes, *(baselines.notes if baselines else ())]
     return result
 
@@ -96,7 +101,7 @@ def evaluate(served, splits: Splits, split: str, sounds: Sounds, baselines: Base
 def prediction_table(result: Evaluation) -> pd.DataFrame:
     """One row per recording: its file, reference, answer, loss and speaker, and the baselines' answers beside it."""
     columns: dict[str, Any] = {"id": [recording.name for recording in result.part.recordings]}
-    columns |= {"reference": result.part.answers, "answer": result.answers[MODEL], "loss": result.losses}
+    columns |= {"reference": result.references, "answer": result.answers[MODEL], "loss": result.losses}
     if result.probabilities:
         columns["probability"] = result.probabilities[MODEL].max(axis=1)
     columns["speaker"] = [recording.speaker or "" for recording in result.part.recordings]

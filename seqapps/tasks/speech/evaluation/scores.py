@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 
 from seqapps.classification.scores import METRICS as WORD_METRICS
+from seqapps.classification.scores import MODEL, SIGNIFICANT
 from seqapps.tasks.speech.errors import rate, word_errors, words_of
 
-MODEL = "model"
+__all__ = ["MODEL", "SIGNIFICANT", "TRANSCRIPT_METRICS", "by_speaker", "metrics_of", "wins"]
 TRANSCRIPT_METRICS = {
     "word_error_rate": "word error rate",
     "character_error_rate": "character error rate",
     "exact_match": "exact match",
 }
-SIGNIFICANT = 0.05
-MOST_SPEAKERS = 50  # in the table
 
 
 def metrics_of(mode: str) -> dict[str, str]:
@@ -38,8 +37,7 @@ def by_speaker(
             right = float(np.mean([one == other for one, other in zip(said, truth, strict=True)]))
             told[speaker][method] = right if mode == "classify" else rate(word_errors(truth, said), words_of(truth))
     sign = 1 if mode == "classify" else -1
-    order = sorted(told, key=lambda speaker: (sign * told[speaker][MODEL], speaker))
-    return {speaker: told[speaker] for speaker in order[:MOST_SPEAKERS]}
+    return dict(sorted(told.items(), key=lambda item: (sign * item[1][MODEL], item[0])))
 
 
 def wins(metrics: Mapping[str, Any]) -> bool:

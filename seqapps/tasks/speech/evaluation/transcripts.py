@@ -12,19 +12,14 @@ from seqapps.tasks.speech.evaluation.scores import MODEL, SIGNIFICANT
 RESAMPLES = 2000
 
 
-def scored(
-    answers: Mapping[str, Sequence[str]], references: Sequence[str], lowercase: bool
-) -> tuple[dict[str, Any], np.ndarray]:
+def scored(answers: Mapping[str, Sequence[str]], truth: Sequence[str]) -> tuple[dict[str, Any], np.ndarray]:
     """Metrics of every method, and the model's word errors of every recording.
 
     Args:
-        answers: For every method what it writes.
-        references: What is said; white space is made single, as it separates words and nothing more.
-        lowercase: Whether capitals are small letters, as in what the model writes.
+        answers: For every method what it writes, as of `errors.plain`.
+        truth: What is said, as of `errors.plain`.
     """
-    truth = [_plain(text, lowercase) for text in references]
-    said = {method: [_plain(text, lowercase) for text in each] for method, each in answers.items()}
-    errors = {method: word_errors(truth, each) for method, each in said.items()}
+    errors = {method: word_errors(truth, each) for method, each in answers.items()}
     words, characters = words_of(truth), np.array([len(text) for text in truth])
     methods = {
         method: {
@@ -32,7 +27,7 @@ def scored(
             "character_error_rate": rate(character_errors(truth, each), characters),
             "exact_match": float(np.mean([one == other for one, other in zip(each, truth, strict=True)])),
         }
-        for method, each in said.items()
+        for method, each in answers.items()
     }
     chances = chance(errors)
     metrics = {
@@ -44,11 +39,6 @@ def scored(
         "words": int(words.sum()),
     }
     return metrics, errors[MODEL].astype(float)
-
-
-def _plain(text: str, lowercase: bool) -> str:
-    plain = " ".join(text.split())
-    return plain.lower() if lowercase else plain
 
 
 def interval(errors: np.ndarray, words: np.ndarray) -> list[float]:

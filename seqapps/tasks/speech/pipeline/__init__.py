@@ -52,11 +52,11 @@ def train(
         sounds = fitting.read(splits, config, Path(cache))
         prepared = fitting.fitted(sounds, splits, config)
         learned = {}
-        for split in ("train", "validation"):
-            learned[split], notes = fitting.examples(sounds[split], splits.parts[split], prepared)
+        for split, use in (("train", "Not trained on"), ("validation", "Not in the validation loss")):
+            learned[split], notes = fitting.examples(sounds[split], splits.parts[split], prepared, use)
             if not len(learned[split]):
                 raise ValueError(f"No recording of the {split} part can be learned from. {' '.join(notes)}")
-            splits = dataclasses.replace(splits, notes=(*splits.notes, *notes) if split == "train" else splits.notes)
+            splits = dataclasses.replace(splits, notes=(*splits.notes, *notes))
         if resume:  # before the model, whose stored start may not fit it
             run_folder.check_fitted(out, prepared.to_dict(), splits.fingerprints)
         training.set_seed(config.seed)
@@ -115,10 +115,14 @@ def evaluate(
 def measured_splits(data: str | Path | pd.DataFrame, config: Config, classes: tuple[str, ...], split: str) -> Splits:
     """The data cut by the run's rule, or whole; the files that a rule names belong to the data of the training."""
     checks.check_choice("split", split, ("test", "validation", "all"))
-    config = data_module.as_measured(data, config)
+    measured = data_module.as_measured(data, config)
     if split == "all":
-        return data_module.load_whole(data, config, classes)
+        return data_module.load_whole(data, measured, classes)
     try:
-        return data_module.load(data, config, classes)
+        splits = data_module.load(data, measured, classes)
     except FileNotFoundError as error:
         raise config.explained(error) from None
+    if config.split_column is None or measured.split_column is not None:
+        return splits
+    note = f"There is no column {config.split_column!r}, which cut the training data: parts are cut by other rules."
+    return dataclasses.replace(splits, notes=(*splits.notes, note))

@@ -20,6 +20,7 @@ from seqapps.tasks.speech.config import Config
 from seqapps.tasks.speech.data import SPLITS, Part, Splits
 from seqapps.tasks.speech.model import build_model, loss_of
 from seqapps.tasks.speech.preprocessing import Preprocessing
+from seqapps.text.kinds import UNKNOWN
 
 TASK = "speech"
 INITIAL_WEIGHTS = "initial.weights.h5"
@@ -27,7 +28,7 @@ LONGEST_CUT = {"classify": 0.12, "transcribe": 0.03}  # seconds; a word is told 
 ALIKE = "words or tokens, bands, stacked frames, cell, units, layers and directions"
 KEPT_OPTIONS = (
     *("mode", "frame_milliseconds", "step_milliseconds", "mel_bins", "stack_frames", "level"),
-    *("tokenizer", "vocabulary_size", "lowercase"),
+    *("sample_rate", "tokenizer", "vocabulary_size", "lowercase"),
 )
 
 
@@ -61,7 +62,7 @@ def fitted(sounds: dict[str, Sounds], splits: Splits, config: Config) -> Preproc
             f"`initialize_from` must be a run of the task {TASK!r}. "
             f"Received: {str(run)!r} of the task {stored.get('task')!r}."
         )
-    for name in (*KEPT_OPTIONS, "sample_rate"):
+    for name in KEPT_OPTIONS:
         if stored.get(name) != getattr(config, name):
             advice = f"The run {str(run)!r} goes on with its own."
             checks.fail(name, f"{stored.get(name)!r} with this `initialize_from`", getattr(config, name), advice)
@@ -74,11 +75,13 @@ def fitted(sounds: dict[str, Sounds], splits: Splits, config: Config) -> Preproc
     return dataclasses.replace(theirs, max_seconds=config.max_seconds)
 
 
-def examples(sounds: Sounds, part: Part, prepared: Preprocessing) -> tuple[Examples, list[str]]:
+def examples(sounds: Sounds, part: Part, prepared: Preprocessing, use: str) -> tuple[Examples, list[str]]:
     """The recordings of a part that can be learned from, and sentences on those that cannot.
 
-    A transcript is learned from if it has a token, if its recording was read to its end, and if there is a step for
-    every token and one for a blank between equal ones.
+    The sentences begin with `use`, such as "Not trained on".
+
+    A transcript is learned from if it has a token and none that is unknown, if its recording was read to its end, and
+    if there is a step for every token and one for a blank between equal ones.
     """
     if prepared.tokenizer is None:
         answers = np.array([prepared.classes.index(answer) for answer in part.answers], "int32")
@@ -91,12 +94,18 @@ def examples(sounds: Sounds, part: Part, prepared: Preprocessing) -> tuple[Examp
     steps = np.maximum(prepared.frames.count(sounds.lengths), 1)
     reasons = {
         "without a word": tokens == 0,
-        f"longer than {prepared.max_seconds:g} seconds": ~whole & (tokens > 0),
-        "too short for what is said": (tokens + blanks > steps) & whole & (tokens > 0),
+        "with a token outside the vocabulary": (ids == UNKNOWN).any(axis=1),  # no path spells it
+        f"longer than {prepared.max_seconds:g} seconds": ~whole,
+        "too short for what is said": tokens + blanks > steps,
     }
-    bad = np.any(list(reasons.values()), axis=0)
-    told = [f"Not trained on: {_count(int(which.sum()))} {why}." for why, which in reasons.items() if which.any()]
-    return Examples(sounds, np.flatnonzero(~bad), ids, prepared.most_samples), told
+    bad, told = np.zeros(len(part), bool), []
+    for why, which in reasons.items():
+        if (which & ~bad).any():
+            told.append(f"{use}: {_count(int((which & ~bad).sum()))} {why}.")
+        bad |= which
+    frames = prepared.frames
+    fewest = np.where(tokens + blanks > 1, frames.span + frames.hop * (tokens + blanks - 1), 0)
+    return Examples(sounds, np.flatnonzero(~bad), ids, prepared.most_samples, fewest), told
 
 
 def _count(number: int) -> str:

@@ -57,10 +57,11 @@ def searched(logits: tf.Tensor, beam_width: int) -> tuple[tf.Tensor, tf.Tensor]:
     Source: the prefix search of Graves 2012, section 7.5.3, as `tf.nn.ctc_beam_search_decoder` does it. Its blank is
     the last id.
     """
-    shape = tf.shape(logits)
+    batch, steps = tf.shape(logits)[0], tf.shape(logits)[1]
+    logits = tf.pad(logits, [[0, tf.cast(batch == 0, tf.int32)], [0, 0], [0, 0]])  # no rows at all are refused
     rolled = tf.roll(tf.transpose(logits, [1, 0, 2]), -1, axis=2)  # (steps, batch, vocabulary)
     (found,), log_probability = tf.nn.ctc_beam_search_decoder(
-        rolled, tf.fill(shape[:1], shape[1]), beam_width=beam_width, top_paths=1
+        rolled, tf.fill([tf.shape(rolled)[1]], steps), beam_width=beam_width, top_paths=1
     )
-    ids = tf.sparse.to_dense(found, default_value=-1)
-    return tf.cast(ids, tf.int32) + 1, log_probability[:, 0]  # -1 becomes BLANK
+    ids = tf.sparse.to_dense(found, default_value=-1)[:batch]
+    return tf.cast(ids, tf.int32) + 1, log_probability[:batch, 0]  # -1 becomes BLANK

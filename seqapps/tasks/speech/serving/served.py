@@ -28,8 +28,7 @@ class Served:
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        options = run_folder.read_json(folder / "config.json")
-        self.config = Config.from_dict({name: value for name, value in options.items() if name != "task"}, str(folder))
+        self.config = Config.from_dict(run_folder.read_options(folder), str(folder))
         self.preprocessing = Preprocessing.from_dict(run_folder.read_json(folder / "preprocessing.json")["fitted"])
         self.temperature = float(run_folder.read_json(folder / "calibration.json")["temperature"])
         self._loaded = tf.saved_model.load(str(export.newest_version(folder / "export")))
@@ -97,13 +96,17 @@ def _files_of(data: Any, config: Config) -> Iterable[tuple[str, Path]]:
     if isinstance(data, (str, Path)) and (is_recording(Path(data)) or Path(data).suffix.lower() in reading.ENDINGS):
         return [(str(data), Path(data))]
     if isinstance(data, (str, Path, pd.DataFrame)):
-        recordings = listed(data, _without_answers(config), answered=False).recordings
+        own, any_name = _without_answers(config, config.file_column), _without_answers(config, None)
+        try:
+            recordings = listed(data, own, answered=False, cut=False).recordings
+        except ValueError:  # a table may call its column of files otherwise than that of the training
+            recordings = listed(data, any_name, answered=False, cut=False).recordings
         return ((recording.name, recording.path) for recording in recordings)
     lines = (str(line).rstrip("\r\n") for line in data)
     return ((line, Path(line)) for line in lines if line.strip())
 
 
-def _without_answers(config: Config) -> Config:
+def _without_answers(config: Config, file_column: str | None) -> Config:
     """The config for a table that need not have the run's columns of answers, speakers and parts."""
     names = ("label_column", "transcript_column", "speaker_column", "split_column")
-    return Config.from_dict(config.to_dict() | dict.fromkeys(names))
+    return Config.from_dict(config.to_dict() | dict.fromkeys(names) | {"file_column": file_column})

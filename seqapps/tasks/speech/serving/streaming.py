@@ -5,7 +5,6 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from seqapps.audio.features import filled_steps
 from seqapps.recurrent.stack import STATES_PER_CELL
 from seqapps.tasks.speech.config import Config
 from seqapps.tasks.speech.model import BLANK, BlankPadding, make_stack
@@ -80,7 +79,7 @@ class Stream:
         memory, frames = self._unpacked(state), self.prepared.frames
         samples, counts = self._joined(memory, chunk, tf.clip_by_value(length, 0, tf.shape(chunk)[1]))
         mel, _ = self.spectra.powers(samples, counts)
-        new = filled_steps(frames, counts)
+        new = frames.count(counts)
         first = (memory.steps + new) == 0  # no step is filled yet
         answered = new if self.prepared.transcribes else tf.where(first, 1, new)
         windows = tf.range(tf.shape(mel)[1]) < frames.stacked * answered[:, None]
@@ -94,9 +93,9 @@ class Stream:
         left = tf.gather(samples, tf.minimum(place, tf.shape(samples)[1] - 1), batch_dims=1)
         waiting = counts - used
         left = tf.where(tf.range(frames.span - 1)[None] < waiting[:, None], left, 0.0)
-        kept = [tf.where(first[:, None], 0.0, part) for part in self._packed(advanced)]
-        head = [left, tf.cast(waiting, tf.float32)[:, None], tf.cast(memory.steps + new, tf.float32)[:, None]]
-        return told | {"state": tf.concat([*head, *kept], axis=1)}
+        memory, advanced = (each._replace(samples=left, waiting=waiting) for each in (memory, advanced))
+        advanced = advanced._replace(steps=memory.steps + new)
+        return told | {"state": tf.where(first[:, None], packed(memory), packed(advanced))}
 
     def _joined(self, memory: Memory, chunk: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The samples that wait and those that come, side by side: `(batch, samples)`, and how many of each row."""
@@ -155,16 +154,25 @@ class Stream:
     def _unpacked(self, state: tf.Tensor) -> Memory:
         parts = tf.split(state, self.sizes, axis=1)
         samples, waiting, steps, *states, total, highest, last, token, log_probability, loudness = parts
-        waiting = tf.clip_by_value(_whole(waiting), 0, self.prepared.frames.span - 1)
-        last, token = (tf.clip_by_value(_whole(each), 0, self.prepared.outputs - 1) for each in (last, token))
-        told = (total, highest, last, token, log_probability[:, 0], tf.maximum(loudness[:, 0], 0.0))
-        return Memory(samples, waiting, _whole(steps), states, *told)
+        return Memory(
+            samples=samples,
+            waiting=tf.clip_by_value(_whole(waiting), 0, self.prepared.frames.span - 1),
+            steps=_whole(steps),
+            states=states,
+            total=total,
+            highest=highest,
+            last=tf.clip_by_value(_whole(last), 0, self.prepared.outputs - 1),
+            token=tf.clip_by_value(_whole(token), 0, self.prepared.outputs - 1),
+            log_probability=log_probability[:, 0],
+            loudness=tf.maximum(loudness[:, 0], 0.0),
+        )
 
-    def _packed(self, memory: Memory) -> list[tf.Tensor]:
-        """All but samples, their count and that of steps."""
-        ids = (tf.cast(memory.last, tf.float32), tf.cast(memory.token, tf.float32))
-        single = (*ids, memory.log_probability, memory.loudness)
-        return [*memory.states, memory.total, memory.highest, *(each[:, None] for each in single)]
+
+def packed(memory: Memory) -> tf.Tensor:
+    """One row of numbers per row, the parts in their order: `(batch, state_size)`."""
+    parts = [part for each in memory for part in (each if isinstance(each, list) else [each])]
+    columns = [tf.cast(part, tf.float32) for part in parts]
+    return tf.concat([part if part.shape.rank == 2 else part[:, None] for part in columns], axis=1)
 
 
 def _whole(numbers: tf.Tensor) -> tf.Tensor:

@@ -40,8 +40,7 @@ def export_together(runs: Sequence[str | Path], folder: str | Path, version: int
     _check_alike(folders, "runs")
     first = folders[0]
     models = [keras.models.load_model(run / "model.keras", compile=False) for run in folders]
-    stored = run_folder.read_json(first / "config.json")
-    config = Config.from_dict({name: value for name, value in stored.items() if name != "task"}, str(first))
+    config = Config.from_dict(run_folder.read_options(first), str(first))
     prepared = Preprocessing.from_dict(run_folder.read_json(first / "preprocessing.json")["fitted"])
     bundle = serving.bundle(models, prepared, _penalty(folders))
     requests: dict[str, Any] = {}

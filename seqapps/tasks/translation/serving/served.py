@@ -29,8 +29,7 @@ class Served:
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        options = run_folder.read_json(folder / "config.json")
-        self.config = Config.from_dict({name: value for name, value in options.items() if name != "task"}, str(folder))
+        self.config = Config.from_dict(run_folder.read_options(folder), str(folder))
         self.calibration = run_folder.read_json(folder / "calibration.json")
         self._loaded = tf.saved_model.load(str(export.newest_version(folder / "export")))
 
