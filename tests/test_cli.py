@@ -1,5 +1,6 @@
 """The command line answers at once, and says in one line what is wrong with a command, a file or a run."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_help_is_an_answer(capsys, words):
 def test_the_help_of_train_names_every_option(capsys):
     cli.run(["forecasting", "train", "--help"])
     out = capsys.readouterr().out
-    names = [name.replace("_", "-") for name in Config.__dataclass_fields__]
+    names = [field.name.replace("_", "-") for field in dataclasses.fields(Config)]
     assert [name for name in (*names, "config", "resume", "overwrite") if f"--{name}" not in out] == []
 
 
@@ -92,7 +93,7 @@ def test_the_version_is_that_of_the_package(capsys):
         (
             ("forecast",),
             "seqapps: error: argument TASK: invalid choice: 'forecast' "
-            "(choose from 'forecasting', 'sentiment', 'generation', 'translation', 'speech', 'problems')",
+            "(choose from 'forecasting', 'sentiment', 'generation', 'translation', 'speech', 'problems', 'compare')",
         ),
         (("forecasting",), "seqapps forecasting: error: the following arguments are required: VERB"),
         (("forecasting", "train"), "seqapps forecasting train: error: the following arguments are required: DATA, OUT"),

@@ -17,14 +17,14 @@ COUNTS = {
     "window": 1, "horizon": 1, "season_length": 1, "segment_length": 1, "windows": 1, "step_size": 1,
 }  # fmt: skip
 FRACTIONS = ("validation_fraction", "test_fraction", "dropout", "recurrent_dropout")
-POSITIVE = ("max_minutes", "learning_rate", "clip_norm")
+POSITIVE = ("max_minutes", "learning_rate", "clip_norm", "data_fraction")
 BOOLEANS = ("bidirectional", "residual", "calendar", "refit")
 TEXTS = ("validation_data", "test_data", "initialize_from", "time_column", "id_column", "frequency")
 CHOICES = {
     "cell": CELL_NAMES, "merge_mode": MERGE_MODES, "schedule": SCHEDULES, "baselines": ("none", "fast", "full"),
     "layout": ("auto", "wide", "long", "rows"), "head": ("direct", "segment", "recursive"),
     "normalization": ("last", "standard", "none"), "transform": ("none", "log"), "channels": ("independent", "joint"),
-    "linear_skip": ("none", "trained", "ridge"),
+    "linear_skip": ("none", "trained", "ridge"), "control": ("none", "memoryless", "shuffled"),
 }  # fmt: skip
 LISTS = {
     "target_columns": "texts", "past_columns": "texts", "future_columns": "texts", "static_columns": "texts",
