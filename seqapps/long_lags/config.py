@@ -21,6 +21,9 @@ class Config(Options):
     )
     units: int | tuple[int, ...] = option(64, "width of every layer, or one width per layer: 64,32", minimum=1)
     num_layers: int | None = option(None, "stacked layers; by default one per width", minimum=1)
+    reset_after: bool = option(
+        True, "gru: apply the reset gate after the matrix product, as cuDNN does, or before it, as first published"
+    )
     recurrent_gain: float = option(1.0, "of the orthogonal recurrent weights at the start", above=0)
     optimizer: str = option("adam", "adam, or sgd: gradient descent without momentum", choices=("adam", "sgd"))
     learning_rate: float = option(0.01, "of the optimizer, falling to 0 along a cosine", above=0)
@@ -38,3 +41,6 @@ class Config(Options):
             if len(set(values)) < len(values):
                 checks.fail(name, "a list without the same twice", list(values))
         checks.layer_widths(self.units, self.num_layers)
+        if not self.reset_after and self.cells != ("gru",):
+            advice = "Only the GRU has a reset gate: compare it alone."
+            checks.fail("reset_after", f"True with cells={list(self.cells)}", self.reset_after, advice)

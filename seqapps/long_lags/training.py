@@ -67,6 +67,7 @@ class Network:
             recurrent_initializer=keras.initializers.Orthogonal(config.recurrent_gain),
             return_sequences=True,
             return_state=True,
+            reset_after=config.reset_after,
         )
         self.stack.build((None, None, problem.features))
         self.head = keras.layers.Dense(problem.outputs)

@@ -55,6 +55,13 @@ def test_the_recurrent_weights_start_with_the_gain():
     np.testing.assert_allclose(recurrent @ recurrent.T, 2.25 * np.eye(UNITS), atol=1e-5)
 
 
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_the_reset_gate_acts_where_it_is_told(reset_after):
+    config = Config(cells=("gru",), units=UNITS, reset_after=reset_after)
+    bias = Network(PROBLEMS["adding"], config, Trial("gru", LAG, 0)).stack.get_weights()[2]
+    assert bias.shape == ((2, 3 * UNITS) if reset_after else (3 * UNITS,))
+
+
 def test_a_training_that_solves_its_problem_ends_and_is_the_same_again():
     config = Config(units=UNITS, max_steps=900, learning_rate=0.03)
     first = long_training.train("temporal_order", config, Trial("gru", LAG, 0))
@@ -230,6 +237,11 @@ def test_the_names_in_the_options_are_those_of_the_problems():
     [
         ({"lags": ()}, "`lags` must be a list of one at least. Received: lags=[]."),
         ({"seeds": (1, 2, 1)}, "`seeds` must be a list without the same twice. Received: seeds=[1, 2, 1]."),
+        (
+            {"cells": ("gru", "lstm"), "reset_after": False},
+            "`reset_after` must be True with cells=['gru', 'lstm']. Received: reset_after=False. Only the GRU has a "
+            "reset gate: compare it alone.",
+        ),
         ({"recurrent_gain": 0}, "`recurrent_gain` must be a number above 0. Received: recurrent_gain=0.0."),
         (
             {"cells": ("gru", "ltsm")},
