@@ -84,7 +84,7 @@ def graph():
 
     @tf.function(input_signature=[told, looks, phase, places, rows])
     def search(told, looks, phase, places, rows):
-        def step(tokens, states):
+        def step(tokens, states, rows):
             phase = (2 * states[0] + tokens + 1) % tf.shape(told)[0]
             log_probabilities, attention = (
                 tf.gather(tf.gather(each, phase), tokens, batch_dims=2) for each in (told, looks)

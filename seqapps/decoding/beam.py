@@ -10,7 +10,7 @@ from seqapps.decoding.generation import Reserved
 from seqapps.recurrent.masking import NEVER
 
 SMALLEST_COVERAGE = 1e-6
-Step = Callable[[tf.Tensor, list[tf.Tensor]], tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]]
+Step = Callable[[tf.Tensor, list[tf.Tensor], tf.Tensor], tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]]
 
 
 class BeamKnobs(NamedTuple):
@@ -88,14 +88,16 @@ def search(
     """Follow the likeliest hypotheses of every row until as many have ended as the beam is wide.
 
     At each step all hypotheses that go on are continued by all tokens, and of the results the likeliest take the places
-    that no ended hypothesis holds. What a row finds depends neither on its neighbours nor on their knobs.
+    that no ended hypothesis holds. What a row finds depends neither on its neighbours nor on their knobs. Rows of which
+    no hypothesis goes on take no part in further steps.
 
     Sources: Graves 2012 and Bahdanau et al. 2015 (a beam that narrows as hypotheses end); Wu et al. 2016, equation 14
     (the two penalties, by which what was found is ranked).
 
     Args:
-        step: Tokens `(batch, beams)` and states → log-probabilities `(batch, beams, vocabulary)` of the next ones,
-            states, and the attention on every place of the source `(batch, beams, places)`.
+        step: Tokens `(rows, beams)` and states of some rows, and which of the batch these are `(rows,)` →
+            log-probabilities `(rows, beams, vocabulary)` of the next tokens, states, and the attention on every place
+            of the source `(rows, beams, places)`.
         states: Before the first token: `(batch, beams, …)` each; `beams` is the greatest `beam_width`.
         places: `(batch, places)` booleans: the real places of the source; of width 0 without attention.
         knobs: From `for_rows`.
@@ -118,12 +120,18 @@ def search(
         return tf.reduce_any(_going(now))
 
     def advance(time: tf.Tensor, now: Hypotheses) -> tuple[tf.Tensor, Hypotheses]:
-        last = tf.cond(time > 0, lambda: now.tokens[:, :, -1], lambda: tf.fill([batch, beams], start))
-        log_probabilities, states, attention = step(last, now.states)
-        now = now._replace(states=states, coverage=now.coverage + tf.where(_going(now)[:, :, None], attention, 0.0))
-        after = _continued(now, log_probabilities, knobs, reserved)
-        cut = time + 1 >= knobs.max_length[:, None]
-        return time + 1, after._replace(ended=after.ended | (cut & _exists(after)))
+        rows = tf.where(tf.reduce_any(_going(now), axis=1))[:, 0]
+        some, own = tf.nest.map_structure(lambda each: tf.gather(each, rows), (now, knobs))
+        last = tf.cond(time > 0, lambda: some.tokens[:, :, -1], lambda: tf.fill([tf.shape(rows)[0], beams], start))
+        log_probabilities, states, attention = step(last, some.states, rows)
+        seen = some.coverage + tf.where(_going(some)[:, :, None], attention, 0.0)
+        after = _continued(some._replace(states=states, coverage=seen), log_probabilities, own, reserved)
+        cut = time + 1 >= own.max_length[:, None]
+        after = after._replace(ended=after.ended | (cut & _exists(after)))
+        now = now._replace(tokens=tf.pad(now.tokens, [[0, 0], [0, 0], [0, 1]], constant_values=reserved.pad))
+        # Of the rows as they were and those that went on: where each of the batch stands now.
+        place = tf.tensor_scatter_nd_update(tf.range(batch), rows[:, None], batch + tf.range(tf.shape(rows)[0]))
+        return time + 1, tf.nest.map_structure(lambda *both: tf.gather(tf.concat(both, axis=0), place), now, after)
 
     shapes = tf.nest.map_structure(lambda each: tf.TensorShape([None, None, *each.shape[2:]]), begun)
     shapes = shapes._replace(tokens=tf.TensorShape([None] * 3), coverage=tf.TensorShape([None] * 3))
@@ -146,12 +154,14 @@ def _going(now: Hypotheses) -> tf.Tensor:
 
 def _continued(now: Hypotheses, log_probabilities: tf.Tensor, knobs: BeamKnobs, reserved: Reserved) -> Hypotheses:
     """The hypotheses with a token more: those that have ended, and the likeliest continuations of the others."""
-    beams, vocabulary = tf.shape(log_probabilities)[1], tf.shape(log_probabilities)[2]
+    batch, beams, vocabulary = tf.unstack(tf.shape(log_probabilities))
     forbidden = tf.reduce_any(tf.range(vocabulary)[:, None] == tf.constant(reserved.never, tf.int32), axis=1)
-    total = now.log_probability[:, :, None] + log_probabilities
-    total = tf.where(forbidden | ~_going(now)[:, :, None], NEVER, total)
-    values, place = tf.math.top_k(tf.reshape(total, [tf.shape(total)[0], -1]), beams)  # (batch, beams)
-    parent, token = place // vocabulary, place % vocabulary
+    # The likeliest of all are among the likeliest of each.
+    width = tf.minimum(beams, vocabulary)
+    values, tokens = tf.math.top_k(tf.where(forbidden, NEVER, log_probabilities), width)  # (batch, beams, width)
+    total = tf.where(_going(now)[:, :, None], now.log_probability[:, :, None] + values, NEVER)
+    values, place = tf.math.top_k(tf.reshape(total, [batch, -1]), beams)  # (batch, beams)
+    parent, token = place // width, tf.gather(tf.reshape(tokens, [batch, -1]), place, batch_dims=1)
     room = knobs.beam_width - tf.reduce_sum(tf.cast(now.ended, tf.int32), axis=1)
     taken = (tf.range(beams) < room[:, None]) & (values > NEVER / 2)
     # Of the old places and the continuations, those that stay, in this order.

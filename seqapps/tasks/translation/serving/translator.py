@@ -35,6 +35,11 @@ class Reading(NamedTuple):
     mask: tf.Tensor
     states: list[tf.Tensor]
 
+    def of(self, rows: tf.Tensor) -> "Reading":
+        """What is looked at while some of the rows are translated, without the first states."""
+        memory, keys, mask = (None if each is None else tf.gather(each, rows) for each in self[:3])
+        return Reading(memory, keys, mask, [])
+
 
 class Member:
     """The layers of `build_model` by what they do.
@@ -146,10 +151,11 @@ class Translator:
         counts = [len(each) for each in firsts]
         states = [state for each in firsts for state in each]
 
-        def step(tokens: tf.Tensor, states: list[tf.Tensor]) -> tuple:
+        def step(tokens: tf.Tensor, states: list[tf.Tensor], which: tf.Tensor) -> tuple:
             told, after, seen, first = [], [], [], 0
             for member, reading, count in zip(self.members, readings, counts, strict=True):
-                log_probabilities, own, weights = member.step(tokens, list(states[first : first + count]), reading)
+                mine = list(states[first : first + count])
+                log_probabilities, own, weights = member.step(tokens, mine, reading.of(which))
                 told.append(log_probabilities)
                 after += own
                 seen += [] if weights is None else [weights]
