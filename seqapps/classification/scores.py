@@ -71,7 +71,11 @@ def chance(correct: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
         if method == MODEL:
             continue
         only_model, only_baseline = int((own & ~other).sum()), int((other & ~own).sum())
-        told[method] = {"p_value": mcnemar_test(own, other).p_value, "only_model": only_model, "only_baseline": only_baseline}
+        told[method] = {
+            "p_value": mcnemar_test(own, other).p_value,
+            "only_model": only_model,
+            "only_baseline": only_baseline,
+        }
     return told
 
 

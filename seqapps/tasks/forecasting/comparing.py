@@ -46,7 +46,7 @@ def parameters(config: Config, data: str | Path | pd.DataFrame) -> Callable[[Con
 
 def _are_series(options: Mapping[str, Any]) -> bool:
     """Whether every column of a panel is a series of its own, which tells something that others do not."""
-    return options["layout"] == "rows" or options["layout"] == "long" and len(options["target_columns"]) == 1
+    return options["layout"] == "rows" or (options["layout"] == "long" and len(options["target_columns"]) == 1)
 
 
 def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Tested | None:

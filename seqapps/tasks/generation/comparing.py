@@ -39,4 +39,5 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
 
 def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Tested | None:
     """Of the sums over windows, as the perplexity is one of all tokens and not of windows, which may be short."""
-    return paired_bootstrap(*((each["loss"] * each["tokens"]).to_numpy() for each in (ours, theirs)), resamples)
+    losses, others = ((each["loss"] * each["tokens"]).to_numpy() for each in (ours, theirs))
+    return paired_bootstrap(losses, others, resamples)

@@ -50,4 +50,4 @@ def _transcripts(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str,
         texts = (each["reference"], each["answer"])
         told = (text.str.lower() if options["lowercase"] else text for text in texts)
         errors.append(word_errors(*(text.tolist() for text in told)))
-    return permutation_test(*errors, resamples)
+    return permutation_test(errors[0], errors[1], resamples)
