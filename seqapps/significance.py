@@ -18,7 +18,7 @@ FEWEST_ITEMS = 20  # of a bootstrap, which at 0.05 calls equal ones different in
 SEED = 0  # of resamples
 
 
-class Tested(NamedTuple):
+class Outcome(NamedTuple):
     """What a paired test tells.
 
     Attributes:
@@ -54,11 +54,11 @@ class Measured(NamedTuple):
     columns: Mapping[str, type]
     items: tuple[str, ...]
     same: tuple[str, ...]
-    tested: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, Any], int], Tested | None]
+    tested: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, Any], int], Outcome | None]
     by_part: str | None = None
 
 
-def mcnemar_test(ours: np.ndarray, theirs: np.ndarray) -> Tested:
+def mcnemar_test(ours: np.ndarray, theirs: np.ndarray) -> Outcome:
     """McNemar's exact test (1947), two-sided, on the items that one alone has right.
 
     Args:
@@ -68,22 +68,22 @@ def mcnemar_test(ours: np.ndarray, theirs: np.ndarray) -> Tested:
     Example:
 
     >>> mcnemar_test(np.array([True] * 7 + [False]), np.array([False] * 6 + [True, True]))
-    Tested(p_value=0.125, sign=1)
+    Outcome(p_value=0.125, sign=1)
     """
     table = [[np.sum(ours & theirs), np.sum(ours & ~theirs)], [np.sum(~ours & theirs), np.sum(~ours & ~theirs)]]
     if table[0][1] == table[1][0]:  # as likely as can be; without any such item there is nothing to divide by
-        return Tested(1.0, 0)
-    return Tested(float(mcnemar(table, exact=True).pvalue), 1 if table[0][1] > table[1][0] else -1)
+        return Outcome(1.0, 0)
+    return Outcome(float(mcnemar(table, exact=True).pvalue), 1 if table[0][1] > table[1][0] else -1)
 
 
 def mcnemar_of_answers(
     ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int
-) -> Tested | None:
+) -> Outcome | None:
     """McNemar's test of two tables with the columns `reference` and `answer`; arguments as for `Measured.tested`."""
     return mcnemar_test(*((each["answer"] == each["reference"]).to_numpy() for each in (ours, theirs)))
 
 
-def permutation_test(ours: np.ndarray, theirs: np.ndarray, resamples: int) -> Tested:
+def permutation_test(ours: np.ndarray, theirs: np.ndarray, resamples: int) -> Outcome:
     """Permutation test of a sum of losses, two-sided: of every item the two change places at random (Pitman 1937).
 
     Exact for few items, of which all permutations are taken.
@@ -96,19 +96,19 @@ def permutation_test(ours: np.ndarray, theirs: np.ndarray, resamples: int) -> Te
     Example:
 
     >>> permutation_test(np.array([0, 1, 0, 2]), np.array([1, 3, 1, 3]), 1000)  # 2 of 16 permutations are as far apart
-    Tested(p_value=0.125, sign=1)
+    Outcome(p_value=0.125, sign=1)
     """
     difference = np.asarray(ours, float) - np.asarray(theirs, float)
     if not difference.any():
-        return Tested(1.0, 0)
+        return Outcome(1.0, 0)
     found = stats.permutation_test(
         (difference,), np.sum, permutation_type="samples", n_resamples=resamples, batch=100,
         rng=np.random.default_rng(SEED),
     )  # fmt: skip
-    return Tested(float(found.pvalue), _lower_is_better(difference.sum()))
+    return Outcome(float(found.pvalue), _lower_is_better(difference.sum()))
 
 
-def paired_bootstrap(ours: np.ndarray, theirs: np.ndarray, resamples: int) -> Tested | None:
+def paired_bootstrap(ours: np.ndarray, theirs: np.ndarray, resamples: int) -> Outcome | None:
     """Paired bootstrap test of a mean difference of losses, two-sided (Efron & Tibshirani 1993, section 16.4).
 
     The p-value is the share of resamples whose mean lies farther from that of the items than that lies from 0.
@@ -124,24 +124,24 @@ def paired_bootstrap(ours: np.ndarray, theirs: np.ndarray, resamples: int) -> Te
     Example:
 
     >>> paired_bootstrap(np.arange(20.0), np.arange(20.0)[::-1], 100)
-    Tested(p_value=1.0, sign=0)
+    Outcome(p_value=1.0, sign=0)
     """
     difference = np.asarray(ours, float) - np.asarray(theirs, float)
     if len(difference) < FEWEST_ITEMS:
         return None
     mean = difference.mean()
     if mean == 0:
-        return Tested(1.0, 0)
+        return Outcome(1.0, 0)
     drawn = stats.bootstrap(
         (difference,), np.mean, n_resamples=resamples, batch=50, method="percentile", rng=np.random.default_rng(SEED)
     ).bootstrap_distribution
     p_value = float((np.sum(np.abs(drawn - mean) > abs(mean)) + 1) / (resamples + 1))
-    return Tested(p_value, _lower_is_better(mean))
+    return Outcome(p_value, _lower_is_better(mean))
 
 
 def corpus_bootstrap(
     ours: Sequence[str], theirs: Sequence[str], references: Sequence[str], metric: Metric, resamples: int
-) -> Tested | None:
+) -> Outcome | None:
     """Paired bootstrap test of a score of sacrebleu (Koehn 2004), two-sided.
 
     sacrebleu counts the resamples in which the size of the difference, less its mean, exceeds that of the systems. This
@@ -163,11 +163,11 @@ def corpus_bootstrap(
     _, told = PairedTest(systems, {"score": metric}, [list(references)], test_type="bs", n_samples=resamples)()
     first, second = next(results for name, results in told.items() if name != "System")
     if first.score == second.score:  # of equal ones no resample exceeds the difference
-        return Tested(1.0, 0)
-    return Tested(min(1.0, 2 * float(second.p_value)), _lower_is_better(first.score - second.score))
+        return Outcome(1.0, 0)
+    return Outcome(min(1.0, 2 * float(second.p_value)), _lower_is_better(first.score - second.score))
 
 
-def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, overlap: int) -> Tested | None:
+def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, overlap: int) -> Outcome | None:
     """Diebold & Mariano's test (1995) of equal losses, two-sided, corrected for few forecasts.
 
     The variance of the mean difference takes in the autocovariances up to lag `overlap`, with equal weights, or where
@@ -194,7 +194,7 @@ def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, overlap: int) -> Teste
     if count < FEWEST_ORIGINS or horizon > count // 2 or correction <= 0:
         return None
     if np.ptp(difference) <= 1e-12 * np.abs(difference).max():  # no spread: nothing to divide by
-        return Tested(float(difference[0] == 0), _lower_is_better(difference[0]))
+        return Outcome(float(difference[0] == 0), _lower_is_better(difference[0]))
     for kernel in ("uniform", "bartlett"):
         options = {"maxlags": overlap, "kernel": kernel, "use_correction": False}
         fitted = OLS(difference, np.ones(count)).fit(cov_type="HAC", cov_kwds=options)
@@ -202,7 +202,7 @@ def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, overlap: int) -> Teste
         if variance > 0:
             break
     statistic = difference.mean() / np.sqrt(variance) * np.sqrt(correction)
-    return Tested(float(2 * stats.t.sf(abs(statistic), count - 1)), _lower_is_better(difference.mean()))
+    return Outcome(float(2 * stats.t.sf(abs(statistic), count - 1)), _lower_is_better(difference.mean()))
 
 
 def _lower_is_better(difference: float) -> int:
@@ -210,7 +210,7 @@ def _lower_is_better(difference: float) -> int:
     return int(-np.sign(difference))
 
 
-def merged(tested: Sequence[Tested | None]) -> Tested | None:
+def merged(tested: Sequence[Outcome | None]) -> Outcome | None:
     """One test of the same question for several seeds; of one seed its own.
 
     For either direction twice the median of the one-sided p-values, and of the two results twice the smaller: seeds
@@ -220,10 +220,10 @@ def merged(tested: Sequence[Tested | None]) -> Tested | None:
 
     Example:
 
-    >>> merged([Tested(0.03, 1), Tested(0.01, 1), Tested(0.2, 1)])
-    Tested(p_value=0.06, sign=1)
-    >>> merged([Tested(0.001, 1), Tested(0.001, -1)])
-    Tested(p_value=1.0, sign=0)
+    >>> merged([Outcome(0.03, 1), Outcome(0.01, 1), Outcome(0.2, 1)])
+    Outcome(p_value=0.06, sign=1)
+    >>> merged([Outcome(0.001, 1), Outcome(0.001, -1)])
+    Outcome(p_value=1.0, sign=0)
     """
     told = [each for each in tested if each is not None]
     if len(told) < 2:
@@ -232,7 +232,7 @@ def merged(tested: Sequence[Tested | None]) -> Tested | None:
         float(2 * np.median([each.p_value / 2 if sign * each.sign > 0 else 1 - each.p_value / 2 for each in told]))
         for sign in (1, -1)
     )
-    return Tested(min(1.0, 2 * min(first, second)), int(np.sign(second - first)))
+    return Outcome(min(1.0, 2 * min(first, second)), int(np.sign(second - first)))
 
 
 def corrected(p_values: Sequence[float | None]) -> list[float | None]:

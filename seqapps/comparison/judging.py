@@ -7,7 +7,7 @@ from typing import Any
 
 from seqapps import significance
 from seqapps.comparison.runs import Entry, Run
-from seqapps.significance import SIGNIFICANT, Measured, Tested
+from seqapps.significance import SIGNIFICANT, Measured, Outcome
 
 OWN = "model"  # with which the names of a run's own methods begin
 FEWEST_RESAMPLES, RESAMPLES_PER_PAIR = 1000, 100  # so that a corrected p-value can be small
@@ -95,11 +95,11 @@ def _test(first: Entry, second: Entry, resamples: int) -> dict[str, Any]:
     return told | {"p_value": p_value, "lead": lead, "resamples": resamples}
 
 
-def _tested(ours: Run, theirs: Run, resamples: int) -> Tested | None:
+def _tested(ours: Run, theirs: Run, resamples: int) -> Outcome | None:
     return ours.measured.tested(ours.predictions, theirs.predictions, ours.options, resamples)
 
 
-def _told(tested: Tested | None, first: Entry, second: Entry) -> tuple[float | None, str | None]:
+def _told(tested: Outcome | None, first: Entry, second: Entry) -> tuple[float | None, str | None]:
     """The p-value, and the name of the better one."""
     if tested is None:
         return None, None

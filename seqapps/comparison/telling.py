@@ -76,7 +76,7 @@ def _controls(part: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
             continue
         ours = next(each for each in part["rows"] if each["variant"] == twin)
         found = of_pair(part["tests"], twin, row["variant"])
-        better = ours["score"] < row["score"] if facts["lower_is_better"] else ours["score"] > row["score"]
+        better = _is_better(ours["score"], row["score"], facts)
         what = "memory" if memory else "order"
         if not is_real(found, twin if better else row["variant"]):  # or one that the score contradicts
             verdict = f"No test tells that {what} matters"
@@ -92,11 +92,14 @@ def _baseline(part: Mapping[str, Any], take: Mapping[str, Any], facts: Mapping[s
     baseline = part["baseline"]
     if baseline is None:
         return ["No baseline was run, so nothing tells whether any of them is good."]
-    lead = take["score"] - baseline["score"]
-    better = lead < 0 if facts["lower_is_better"] else lead > 0
+    better = _is_better(take["score"], baseline["score"], facts)
     method = f"the best baseline, {baseline['method']} ({report.number(baseline['score'])})"
     name = take["variant"]
     return [f"The mean score of {name} is {'better' if better else 'NOT better'} than that of {method}."]
+
+
+def _is_better(score: float, other: float, facts: Mapping[str, Any]) -> bool:
+    return score < other if facts["lower_is_better"] else score > other
 
 
 def _score(row: Mapping[str, Any]) -> str:
@@ -108,14 +111,20 @@ def _score(row: Mapping[str, Any]) -> str:
 
 
 def _chance(part: Mapping[str, Any], first: str, second: str, facts: Mapping[str, Any], test: bool = True) -> str:
-    """The corrected p-value of two entries; one that speaks for the second says so."""
+    """The corrected p-value of two entries; one that contradicts their scores says for whom it speaks."""
     found = of_pair(part["tests"], first, second)
     if found["corrected"] is None:
         return "too few test items to tell"
-    against = f" for {second}" if is_real(found, second) else ""
+    scores = {row["variant"]: row["score"] for row in part["rows"]}
+    pairs = ((first, second), (second, first))
+    against = [
+        f" for {lead}"
+        for lead, other in pairs
+        if is_real(found, lead) and _is_better(scores[other], scores[lead], facts)
+    ]
     count = sum(each["kind"] == found["kind"] for each in part["tests"])
     corrected = f", corrected for {count} comparisons" if count > 1 else ""
-    return f"p = {found['corrected']:.2g}{against}" + (f" ({facts['test']}{corrected})" if test else "")
+    return f"p = {found['corrected']:.2g}{''.join(against)}" + (f" ({facts['test']}{corrected})" if test else "")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -93,9 +93,8 @@ class Trainer:
         for number, job in enumerate(first.values(), 1):
             self.say(f"Checking {number} of {len(first)}: {job.name}.")
             looked, fingerprints = self._look(job)
-            for other in jobs:
-                if other.finished:
-                    _check_fingerprints(other, job, fingerprints, self.out)
+            for manifest in self.out.glob(f"{RUNS}/*/manifest.json"):  # also of those that this plan does not list
+                _check_fingerprints(manifest.parent, job, fingerprints, self.out)
             _check_budget(job, looked)
 
     def _look(self, job: Job) -> tuple[training.Look, dict[str, str]]:
@@ -192,10 +191,13 @@ def _check_same(folder: Path, stored: Mapping[str, Any], common: Mapping[str, An
             )
 
 
-def _check_fingerprints(finished: Job, job: Job, fingerprints: Mapping[str, str], out: Path) -> None:
+def _check_fingerprints(finished: Path, job: Job, fingerprints: Mapping[str, str], out: Path) -> None:
     """Refuse other data than those of a finished run."""
-    theirs = run_folder.read_json(finished.folder / "preprocessing.json")["fingerprints"]
-    same_rows = finished.fraction == job.fraction and (job.fraction == 1 or finished.seed == job.seed)
+    theirs, options = (
+        run_folder.read_json(finished / "manifest.json")["fingerprints"],
+        run_folder.read_options(finished),
+    )
+    same_rows = options["data_fraction"] == job.fraction and (job.fraction == 1 or options["seed"] == job.seed)
     for split in theirs if same_rows else ("validation", "test"):
         if theirs[split] != fingerprints[split]:
             raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqapps.significance import FEWEST_ORIGINS, Measured, Tested, diebold_mariano, permutation_test
+from seqapps.significance import FEWEST_ORIGINS, Measured, Outcome, diebold_mariano, permutation_test
 from seqapps.tasks.forecasting import data as data_module
 from seqapps.tasks.forecasting import preprocessing
 from seqapps.tasks.forecasting.config import Config
@@ -49,7 +49,7 @@ def _are_series(options: Mapping[str, Any]) -> bool:
     return options["layout"] == "rows" or (options["layout"] == "long" and len(options["target_columns"]) == 1)
 
 
-def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Tested | None:
+def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Outcome | None:
     """Of the absolute errors in standard deviations of a column's test values: means over all columns and steps."""
     deviation = ours.groupby("id")["reference"].transform("std")
     deviation = deviation.where(deviation > 0, 1.0)  # a constant column, or one with a single value, has none

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqapps.significance import Measured, Tested, paired_bootstrap
+from seqapps.significance import Measured, Outcome, paired_bootstrap
 from seqapps.tasks.generation import data as data_module
 from seqapps.tasks.generation.config import Config
 from seqapps.tasks.generation.evaluation import METRICS
@@ -37,7 +37,7 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
     return lambda config: build_model(config, prepared.tokenizer.vocabulary_size).count_params()
 
 
-def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Tested | None:
+def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Outcome | None:
     """Of the sums over windows, as the perplexity is one of all tokens and not of windows, which may be short."""
     losses, others = ((each["loss"] * each["tokens"]).to_numpy() for each in (ours, theirs))
     return paired_bootstrap(losses, others, resamples)

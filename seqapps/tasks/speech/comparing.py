@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqapps.significance import Measured, Tested, mcnemar_of_answers, permutation_test
+from seqapps.significance import Measured, Outcome, mcnemar_of_answers, permutation_test
 from seqapps.tasks.speech import data as data_module
 from seqapps.tasks.speech.config import Config
 from seqapps.tasks.speech.errors import word_errors
@@ -44,7 +44,7 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
     return count
 
 
-def _transcripts(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Tested:
+def _transcripts(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Outcome:
     errors = []
     for each in (ours, theirs):
         texts = (each["reference"], each["answer"])

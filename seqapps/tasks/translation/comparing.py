@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqapps.significance import Measured, Tested, corpus_bootstrap
+from seqapps.significance import Measured, Outcome, corpus_bootstrap
 from seqapps.tasks.translation import data as data_module
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.evaluation import METRICS
@@ -35,7 +35,7 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
     return lambda config: build_model(config, *sizes).count_params()
 
 
-def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Tested | None:
+def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Outcome | None:
     rules = Rules(options["lowercase"], options["bleu_tokenizer"])
     answers = ours["answer"].tolist(), theirs["answer"].tolist()
     return corpus_bootstrap(*answers, ours["reference"].tolist(), rules.bleu, resamples)
