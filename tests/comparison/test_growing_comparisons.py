@@ -62,7 +62,8 @@ def test_widths_that_match_parameters_stay_whichever_seed_a_repeat_names_first(t
     assert first["parts"][0]["choice"]["cost"] == "seconds_per_epoch"
     with refusal(
         f"The first cell, direction and depth must be those of 'lstm', whose parameters the others match, to go on "
-        f"with the comparison in {str(out)!r}. Received: those of 'gru'. Name them first, or compare into another folder."
+        f"with the comparison in {str(out)!r}. Received: those of 'gru'. Name them first, or compare into another "
+        "folder."
     ):
         seqapps.compare("sentiment", toy.data, out, config, seeds=(0,), **plan | {"cells": ("gru", "lstm")})
 
