@@ -17,6 +17,7 @@ from seqapps.comparison.plan import VARIED, Plan, Variant, name_of, seeded
 from seqapps.config import TaskConfig
 
 PLAN_FILE, RUNS, LOGS = "plan.json", "runs", "logs"
+FITTED_FILE = "preprocessing.json"  # whose fingerprints are those that a look writes
 REFERENCE, MATCHED_SEED = "reference", "matched_seed"  # in the plan, with match="parameters"
 TIMED_STEPS = 8  # of an epoch, to tell whether a budget allows one
 
@@ -105,7 +106,7 @@ class Trainer:
             steps = TIMED_STEPS if config.max_minutes is not None and not job.finished else 0
             looked = training.look(lambda: self._train(config, self.data, run), steps)
             _check_recurrence(job, type(config).from_dict(run_folder.read_options(run)))
-            return looked, run_folder.read_json(run / "preprocessing.json")["fingerprints"]
+            return looked, run_folder.read_json(run / FITTED_FILE)["fingerprints"]
 
     def train(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Train what is not finished; a run that was interrupted goes on where it stood.
@@ -193,10 +194,8 @@ def _check_same(folder: Path, stored: Mapping[str, Any], common: Mapping[str, An
 
 def _check_fingerprints(finished: Path, job: Job, fingerprints: Mapping[str, str], out: Path) -> None:
     """Refuse other data than those of a finished run."""
-    theirs, options = (
-        run_folder.read_json(finished / "manifest.json")["fingerprints"],
-        run_folder.read_options(finished),
-    )
+    theirs = run_folder.read_json(finished / FITTED_FILE)["fingerprints"]
+    options = run_folder.read_options(finished)
     same_rows = options["data_fraction"] == job.fraction and (job.fraction == 1 or options["seed"] == job.seed)
     for split in theirs if same_rows else ("validation", "test"):
         if theirs[split] != fingerprints[split]:

@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+import tensorflow as tf
 from refusals import refusal
 
 import seqapps
@@ -113,6 +114,20 @@ def test_a_training_that_fails_is_told_and_the_others_are_compared(small, review
     assert "cell" in note
     assert [row["variant"] for row in told["parts"][0]["rows"]] == ["gru"]
     assert told["parts"][0]["verdict"].startswith("gru, the only variant, has accuracy ")
+
+
+def test_a_training_that_runs_out_of_memory_does_not_end_the_others(small, reviews, tmp_path, capsys):
+    problems = iter([MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM of a tensor\nand where"), None])
+
+    def train(*_, **__):
+        if (problem := next(problems)) is not None:
+            raise problem
+
+    trainer = trainings.Trainer("sentiment", reviews, tmp_path)
+    trainer._train = train
+    failed = trainer.train(trainer.jobs(variants(Plan(), Config(**small)), (5,)))
+    assert failed == {"simple_rnn, seed 5": "MemoryError", "lstm, seed 5": "OOM of a tensor"}
+    assert "Training 3 of 3: gru, seed 5 …" in capsys.readouterr().out
 
 
 @pytest.mark.slow
