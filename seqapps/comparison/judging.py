@@ -26,6 +26,7 @@ def rows(entries: Sequence[Entry], score: str, latencies: Mapping[str, tuple[flo
         runs = list(entry.runs.values())
         scores = {str(seed): run.metrics["methods"][OWN][score] for seed, run in entry.runs.items()}
         by_part = runs[0].measured.by_part or score
+        ends = significance.interval(list(scores.values()))
         options = runs[0].options
         one, batch = latencies[entry.name]
         told.append(
@@ -36,7 +37,7 @@ def rows(entries: Sequence[Entry], score: str, latencies: Mapping[str, tuple[flo
                 "runs": {str(seed): str(run.folder) for seed, run in entry.runs.items()},
                 "scores": scores,
                 "score": mean(scores.values()),
-                "interval": significance.interval(list(scores.values())),
+                "interval": None if ends is None else list(ends),
                 "by_part": mean(run.metrics["methods"][OWN][by_part] for run in runs),
                 "units": None if options["control"] == "memoryless" else options["units"],
                 "parameters": round(mean(run.parameters for run in runs)),
