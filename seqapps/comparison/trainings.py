@@ -94,7 +94,8 @@ class Trainer:
         for number, job in enumerate(first.values(), 1):
             self.say(f"Checking {number} of {len(first)}: {job.name}.")
             looked, fingerprints = self._look(job)
-            for manifest in self.out.glob(f"{RUNS}/*/manifest.json"):  # also of those that this plan does not list
+            finished = sorted(self.out.glob(f"{RUNS}/*/manifest.json"))  # also what this plan does not list
+            for manifest in finished:
                 _check_fingerprints(manifest.parent, job, fingerprints, self.out)
             _check_budget(job, looked)
 

@@ -45,7 +45,7 @@ def translation_p_value(ours, theirs):
     systems = [("theirs", theirs["answer"].tolist()), ("ours", ours["answer"].tolist())]
     metrics = {"BLEU": BLEU(tokenize="char")}
     _, told = PairedTest(systems, metrics, [ours["reference"].tolist()], test_type="bs", n_samples=1000)()
-    return 2 * told["BLEU"][1].p_value  # sacrebleu counts one end of the distribution alone
+    return min(1.0, 2 * told["BLEU"][1].p_value)  # sacrebleu counts one end of the distribution alone
 
 
 def forecasting_p_value(ours, theirs):
@@ -86,7 +86,7 @@ def test_p_values_are_those_of_the_libraries_on_the_saved_predictions(task, two_
     told = seqapps.compare_runs(folders, tmp_path / "out")
     (part,) = told["parts"]
     (pair,) = part["tests"]
-    assert (pair["first"], pair["second"]) == ("gru", "simple_rnn")
+    assert [pair[name].split(",")[0] for name in ("first", "second")] == ["gru", "simple_rnn"]
     expected = globals()[f"{task}_p_value"](*map(predictions, folders))
     assert pair["p_values"] == pytest.approx([expected], rel=1e-9)
     assert pair["p_value"] == pair["corrected"] == pair["p_values"][0]  # one seed, one pair
