@@ -76,10 +76,10 @@ class TaskConfig(Options):
     """The options that every task shares.
 
     Attributes:
-        refused_controls: For every control that a task cannot have, the reason.
+        refused_controls: For every control that a task cannot have, the reason; stated by every task.
     """
 
-    refused_controls: ClassVar[Mapping[str, str]] = dict.fromkeys(CONTROLS[1:], "The task has no such control.")
+    refused_controls: ClassVar[Mapping[str, str]]
 
     validation_data: str | None = option(None, "file that validates, instead of a part of DATA")
     test_data: str | None = option(None, "file that tests, instead of a part of DATA")
@@ -122,6 +122,8 @@ class TaskConfig(Options):
 
     def _check_control(self) -> None:
         """Refuse a control that the task cannot have, and options that it leaves without effect."""
+        if self.control == "none":
+            return
         if self.control in self.refused_controls:
             able = [name for name in CONTROLS if name not in self.refused_controls]
             checks.fail("control", " or ".join(map(repr, able)), self.control, self.refused_controls[self.control])
@@ -135,6 +137,12 @@ class TaskConfig(Options):
         """The same without a recurrence: its options are left at their defaults."""
         defaults: dict[str, Any] = {name: type(self).__dataclass_fields__[name].default for name in OPTIONS_OF_MEMORY}
         return dataclasses.replace(self, control="memoryless", **defaults)
+
+    def check_has_lags(self) -> None:
+        """Refuse a control where gradients are told by lag."""
+        if self.control != "none":
+            advice = "Without a recurrence, or with steps in an order that tells nothing, there is no lag."
+            checks.fail("control", "'none' to measure gradients", self.control, advice)
 
     @property
     def widths(self) -> tuple[int, ...]:

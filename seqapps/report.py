@@ -18,6 +18,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from seqapps import run_folder
+from seqapps.config import TaskConfig
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #fff; max-width: 64rem; margin: 2rem auto;
@@ -286,3 +287,33 @@ def calibration(bins: Iterable[tuple[float, float, float]]) -> Figure:
     axes.set_ylim(0, 1.05)
     axes.legend(frameon=False, loc="upper left", fontsize=8)
     return figure
+
+
+def in_brief(config: TaskConfig) -> str:
+    """The recurrence of a run, as its training begins.
+
+    Example:
+
+    >>> in_brief(TaskConfig(cell="lstm", units=(7, 5)))
+    'lstm, 2 layer(s), units [7, 5]'
+    """
+    if config.control == "memoryless":
+        return "a model without a recurrence"
+    shuffled = ", on shuffled steps" if config.control == "shuffled" else ""
+    return f"{config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}{shuffled}"
+
+
+def in_words(config: TaskConfig) -> str:
+    """The recurrence of a run, as the beginning of a sentence.
+
+    Example:
+
+    >>> in_words(TaskConfig(cell="lstm", units=(7, 5)))
+    'A lstm with 2 layer(s) of 7, 5 units in one direction'
+    """
+    if config.control == "memoryless":
+        return "A model without a recurrence"
+    direction = "two directions" if config.bidirectional else "one direction"
+    shuffled = ", on steps in an order that tells nothing" if config.control == "shuffled" else ""
+    widths = ", ".join(str(width) for width in config.widths)
+    return f"A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}{shuffled}"

@@ -114,7 +114,7 @@ def test_a_part_of_the_rows_is_trained_on_and_the_others_stay(task, trained_run,
     part = run_folder.read_json(tmp_path / "run" / "preprocessing.json")["fingerprints"]
     assert part["train"] != whole["train"]
     assert (part["validation"], part["test"]) == (whole["validation"], whole["test"])
-    assert (looked.parameters > 0, looked.steps_per_epoch > 0, looked.seconds_per_epoch) == (True, True, None)
+    assert (looked.parameters > 0, looked.steps_per_epoch > 0, looked.seconds_of_first_epoch) == (True, True, None)
     assert not (tmp_path / "run" / "checkpoints").exists()  # nothing was trained
 
 

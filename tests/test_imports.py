@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "seqapps"
 ROWS = {
     "checks": 0,
-    **dict.fromkeys(("recurrent", "config", "run_folder", "fractions"), 1),
+    **dict.fromkeys(("recurrent", "config", "run_folder", "fractions", "significance"), 1),
     **dict.fromkeys(("text", "series", "audio", "classification", "decoding", "training", "export", "problems"), 2),
-    **dict.fromkeys(("significance", "config_files"), 2),
+    **dict.fromkeys(("config_files",), 2),
     "report": 3,
     **dict.fromkeys(("tasks", "gradient_figures"), 4),
     **dict.fromkeys(("comparison", "served_run", "gradients", "long_lags"), 5),

@@ -15,7 +15,7 @@ def test_a_look_times_some_steps_and_counts_the_model(toys, tmp_path):
     # 157 tokens of 5 numbers; GRU: 3 gates of 7 units on 5 inputs, 7 states and two biases; 14 pooled, 2 classes.
     assert looked.parameters == 157 * 5 + 3 * 7 * (5 + 7 + 2) + (14 + 1) * 2
     assert looked.steps_per_epoch == 11  # 168 texts in batches of 16
-    assert 0 < looked.seconds_per_epoch < 600
+    assert 0 < looked.seconds_of_first_epoch < 600
     assert set(run_folder.read_json(tmp_path / "run" / "preprocessing.json")["fingerprints"]) == {
         "train",
         "validation",

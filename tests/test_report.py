@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from seqapps import config, report
 from seqapps.recurrent.stack import CELLS, MERGES
+from seqapps.tasks.sentiment.config import Config
 
 METHODS = {
     "model": {"error": 1.0, "coverage": 0.95, "undefined": None},
@@ -114,3 +115,24 @@ def test_the_config_offers_what_the_factory_builds():
     # config.py spells the names out, because it must not import Keras.
     assert tuple(CELLS) == config.CELL_NAMES
     assert tuple(MERGES) == config.MERGE_MODES
+
+
+@pytest.mark.parametrize(
+    ("options", "brief", "words"),
+    [
+        (
+            {"cell": "lstm", "units": (7, 5), "bidirectional": True},
+            "lstm, 2 layer(s), units [7, 5]",
+            "A lstm with 2 layer(s) of 7, 5 units in two directions",
+        ),
+        (
+            {"units": 7, "control": "shuffled"},
+            "gru, 1 layer(s), units [7], on shuffled steps",
+            "A gru with 1 layer(s) of 7 units in one direction, on steps in an order that tells nothing",
+        ),
+        ({"control": "memoryless"}, "a model without a recurrence", "A model without a recurrence"),
+    ],
+)
+def test_a_run_says_what_recurrence_it_has(options, brief, words):
+    told = Config(**options)
+    assert (report.in_brief(told), report.in_words(told)) == (brief, words)

@@ -6,6 +6,7 @@ from sklearn import metrics as sklearn_metrics
 
 from seqapps.classification import temperature
 from seqapps.classification.temperature import indicators
+from seqapps.significance import SIGNIFICANT, mcnemar_test
 
 MODEL = "model"
 METRICS = {
@@ -16,7 +17,6 @@ METRICS = {
     "calibration_error": "calibration error",
 }
 LOWER_IS_BETTER = ("log_loss", "calibration_error")
-SIGNIFICANT = 0.05
 RESAMPLES = 2000
 TINY = 1e-12
 
@@ -62,8 +62,6 @@ def interval(correct: dict[str, np.ndarray]) -> dict[str, list[float]]:
 def chance(correct: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """McNemar's exact test against every baseline, on the texts that only one of the two has right.
 
-    Source: McNemar 1947; exact, because few texts may tell the two apart.
-
     Returns:
         For every baseline `p_value` (two-sided), `only_model` and `only_baseline`, the texts that one alone has right.
     """
@@ -73,9 +71,11 @@ def chance(correct: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
         if method == MODEL:
             continue
         only_model, only_baseline = int((own & ~other).sum()), int((other & ~own).sum())
-        both = only_model + only_baseline
-        p_value = float(stats.binomtest(only_model, both).pvalue) if both else 1.0
-        told[method] = {"p_value": p_value, "only_model": only_model, "only_baseline": only_baseline}
+        told[method] = {
+            "p_value": mcnemar_test(own, other).p_value,
+            "only_model": only_model,
+            "only_baseline": only_baseline,
+        }
     return told
 
 

@@ -45,10 +45,10 @@ def compare(task: str, data: Any, out: str | Path, config: TaskConfig | None = N
     config = config or config_class(bidirectional=False)
     wanted = Plan(**options)
     made = plan.variants(wanted, config)
-    common = trainings.stated(task, wanted, config, made[0].name)
+    common = trainings.stated(task, wanted, config, made[0].name, out)
     folder = trainings.check_folder(out, common)
     if wanted.match == "parameters":
-        made = matching.matched(made, task, data)
+        made = matching.matched(made, task, data, common[trainings.MATCHED_SEED])
     trainer = trainings.Trainer(task, data, folder)
     jobs = trainer.jobs(made, wanted.seeds)
     print(f"{len(made)} variants, {len(wanted.seeds)} seed(s): {len(jobs)} trainings of {task}.")
@@ -56,11 +56,12 @@ def compare(task: str, data: Any, out: str | Path, config: TaskConfig | None = N
     trainings.begin(folder, common)
     failed = trainer.train(jobs)
     entries = _entries(jobs)
-    able = {entry.fraction for entry in entries if not entry.twins}
+    able = {entry.fraction for entry in entries if not entry.is_control}
     if not able:
         raise ValueError(f"Every training failed, the first one with: {next(iter(failed.values()))}")
     entries = [entry for entry in entries if entry.fraction in able]  # controls alone are the controls of nothing
     notes = [f"The training of {name} failed and is left out: {problem}" for name, problem in failed.items()]
+    notes += _unlisted(folder, jobs)
     if wanted.match == "parameters":
         notes += _parameter_notes(entries)
     cost = "parameters" if wanted.match == "units" else "seconds_per_epoch"
@@ -87,6 +88,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path | None = None) -
         _check_output(Path(out))
     read = [runs.read(folder) for folder in folders]
     runs.check_comparable(read)
+    runs.check_items(read)
     entries = runs.grouped(read)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -104,11 +106,22 @@ def _entries(jobs: Sequence[trainings.Job]) -> list[Entry]:
     entries: dict[tuple[float, str], Entry] = {}
     for job in jobs:
         if job.finished:
-            key = job.variant.config.data_fraction, job.variant.name
-            entry = entries.setdefault(key, Entry(job.variant.name, {}, key[0], job.variant.twins))
+            key = job.fraction, job.variant.name
+            is_control = job.variant.config.control != "none"
+            entry = entries.setdefault(key, Entry(job.variant.name, {}, key[0], job.variant.twins, is_control))
             entry.runs[job.seed] = runs.read(job.folder)
-    order = {(job.variant.config.data_fraction, job.variant.name): None for job in jobs}
+    order = {(job.fraction, job.variant.name): None for job in jobs}
     return [entries[key] for key in order if key in entries]
+
+
+def _unlisted(folder: Path, jobs: Sequence[trainings.Job]) -> list[str]:
+    """A sentence where the folder has finished runs that this plan does not name."""
+    listed = {job.folder for job in jobs}
+    others = sorted(path.parent.name for path in folder.glob(f"{trainings.RUNS}/*/manifest.json"))
+    others = [name for name in others if folder / trainings.RUNS / name not in listed]
+    if not others:
+        return []
+    return [f"Not in these tables, because this command does not list them: {', '.join(others)}."]
 
 
 def _parameter_notes(entries: Sequence[Entry]) -> list[str]:
@@ -132,18 +145,22 @@ def _finished(entries: Sequence[Entry], notes: list[str], cost: str, out: Path |
     every: list[Run] = [run for entry in entries for run in entry.runs.values()]
     runs.check_comparable(every)
     measured, score = every[0].measured, runs.score_of(every)
+    by_part = measured.by_part or score
     comparison: dict[str, Any] = {
         "task": every[0].task,
         "score": score,
         "score_name": measured.names[score],
+        "by_part_name": measured.names[by_part],
         "lower_is_better": measured.lower_is_better,
         "test": measured.test,
-        "notes": notes,
+        "notes": list(notes),
         "parts": [],
     }
     for fraction in sorted({entry.fraction for entry in entries}):
         own = [entry for entry in entries if entry.fraction == fraction]
+        runs.check_items([run for entry in own for run in entry.runs.values()])
         comparison["parts"].append(_part(own, score, cost, comparison))
+        comparison["notes"] += judging.without_common_seeds(comparison["parts"][-1]["tests"])
     print(telling.summary(comparison))
     if out is not None:
         run_folder.write_json(out / RESULT_FILE, comparison)

@@ -7,9 +7,8 @@ from typing import Any
 
 from seqapps import significance
 from seqapps.comparison.runs import Entry, Run
-from seqapps.significance import Measured
+from seqapps.significance import SIGNIFICANT, Measured, Outcome
 
-SIGNIFICANT = 0.05
 OWN = "model"  # with which the names of a run's own methods begin
 FEWEST_RESAMPLES, RESAMPLES_PER_PAIR = 1000, 100  # so that a corrected p-value can be small
 
@@ -25,17 +24,22 @@ def rows(entries: Sequence[Entry], score: str, latencies: Mapping[str, tuple[flo
     told = []
     for entry in entries:
         runs = list(entry.runs.values())
-        scores = {seed: run.metrics["methods"][OWN][score] for seed, run in entry.runs.items()}
+        scores = {str(seed): run.metrics["methods"][OWN][score] for seed, run in entry.runs.items()}
+        by_part = runs[0].measured.by_part or score
+        ends = significance.interval(list(scores.values()))
+        options = runs[0].options
         one, batch = latencies[entry.name]
         told.append(
             {
                 "variant": entry.name,
+                "is_control": entry.is_control,
                 "control_of": list(entry.twins),
-                "runs": {seed: str(run.folder) for seed, run in entry.runs.items()},
+                "runs": {str(seed): str(run.folder) for seed, run in entry.runs.items()},
                 "scores": scores,
                 "score": mean(scores.values()),
-                "interval": significance.interval(list(scores.values())),
-                "units": runs[0].options["units"],
+                "interval": None if ends is None else list(ends),
+                "by_part": mean(run.metrics["methods"][OWN][by_part] for run in runs),
+                "units": None if options["control"] == "memoryless" else options["units"],
                 "parameters": round(mean(run.parameters for run in runs)),
                 "seconds_per_epoch": mean(run.seconds_per_epoch for run in runs),
                 "epochs_to_best": mean(run.manifest["best_epoch"] for run in runs),
@@ -67,7 +71,7 @@ def tests(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
     The p-values of all pairs are corrected together, and so are those of the controls.
     """
-    variants = [entry for entry in entries if not entry.twins]
+    variants = [entry for entry in entries if not entry.is_control]
     by_name = {entry.name: entry for entry in variants}
     controls = [(by_name[twin], entry) for entry in entries for twin in entry.twins if twin in by_name]
     told = []
@@ -80,18 +84,42 @@ def tests(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def _test(first: Entry, second: Entry, resamples: int) -> dict[str, Any]:
-    """One pair: the p-value of every seed, and of all together."""
-    seeds = [seed for seed in first.runs if seed in second.runs]
-    pairs = [(first.runs[seed], second.runs[seed]) for seed in seeds]
+    """One pair: p-value and leader of every pair of seeds, and of all together."""
+    seeds = [(seed, seed) for seed in sorted(first.runs) if seed in second.runs]
     if not seeds:  # runs of other seeds answered the same items too
-        pairs = list(zip(first.runs.values(), second.runs.values(), strict=False))
-    p_values = [_p_value(ours, theirs, resamples) for ours, theirs in pairs]
-    told = {"first": first.name, "second": second.name, "p_values": p_values}
-    return told | {"p_value": significance.merged(p_values), "resamples": resamples}
+        seeds = list(zip(sorted(first.runs), sorted(second.runs), strict=False))
+    tested = [_tested(first.runs[one], second.runs[other], resamples) for one, other in seeds]
+    p_values, leads = zip(*(_told(each, first, second) for each in tested), strict=True)
+    p_value, lead = _told(significance.merged(tested), first, second)
+    told = {"first": first.name, "second": second.name, "seeds": [list(pair) for pair in seeds]}
+    told |= {"p_values": list(p_values), "leads": list(leads)}
+    return told | {"p_value": p_value, "lead": lead, "resamples": resamples}
 
 
-def _p_value(ours: Run, theirs: Run, resamples: int) -> float | None:
-    return ours.measured.p_value(ours.predictions, theirs.predictions, ours.options, resamples)
+def _tested(ours: Run, theirs: Run, resamples: int) -> Outcome | None:
+    return ours.measured.tested(ours.predictions, theirs.predictions, ours.options, resamples)
+
+
+def _told(tested: Outcome | None, first: Entry, second: Entry) -> tuple[float | None, str | None]:
+    """The p-value, and the name of the better one."""
+    if tested is None:
+        return None, None
+    return tested.p_value, {1: first.name, -1: second.name, 0: None}[tested.sign]
+
+
+def is_real(test: Mapping[str, Any], better: str) -> bool:
+    """Whether a test tells beyond chance that one of its two is better than the other."""
+    return test["corrected"] is not None and test["corrected"] < SIGNIFICANT and test["lead"] == better
+
+
+def without_common_seeds(tested: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence on every pair whose runs have no seed in common."""
+    return [
+        f"{each['first']} and {each['second']} have no seed in common: tests pair their runs in the order of their "
+        f"seeds, {', '.join(f'{one} with {other}' for one, other in each['seeds'])}."
+        for each in tested
+        if any(one != other for one, other in each["seeds"])
+    ]
 
 
 def choice(
@@ -106,21 +134,22 @@ def choice(
         cost: The column that says what is cheap.
 
     Returns:
-        `take`, `best` (the variant with the best score), `alike` (those that no test tells from it) and `worse`.
+        `take`, `best` (the variant with the best score), `worse` (those that tests say it is better than) and `alike`
+        (the others).
     """
-    variants = [row for row in told if not row["control_of"]]
+    variants = [row for row in told if not row["is_control"]]
     best = (min if measured.lower_is_better else max)(variants, key=lambda row: row["score"])
     alike: list[Mapping[str, Any]] = [best]
     worse: list[Mapping[str, Any]] = []
     for row in variants:
         if row is not best:
-            value = _corrected(tested, best["variant"], row["variant"])
-            (worse if value is not None and value < SIGNIFICANT else alike).append(row)
+            test = of_pair(tested, best["variant"], row["variant"])
+            (worse if is_real(test, best["variant"]) else alike).append(row)
     take = min(alike, key=lambda row: (row[cost], row["seconds_per_epoch"]))
     names = {"alike": [row["variant"] for row in alike], "worse": [row["variant"] for row in worse]}
     return {"take": take["variant"], "best": best["variant"], "cost": cost} | names
 
 
-def _corrected(tested: Sequence[Mapping[str, Any]], first: str, second: str) -> float | None:
-    """The corrected p-value of two entries."""
-    return next(each["corrected"] for each in tested if {each["first"], each["second"]} == {first, second})
+def of_pair(tested: Sequence[Mapping[str, Any]], first: str, second: str) -> Mapping[str, Any]:
+    """The test of two entries, in whichever order."""
+    return next(each for each in tested if {each["first"], each["second"]} == {first, second})

@@ -6,16 +6,22 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from seqapps.comparison.plan import Variant
+from seqapps.comparison.plan import Variant, seeded
 from seqapps.config import TaskConfig
 
 TOLERANCE = 0.02  # of the reference's parameters
 
 
-def matched(variants: list[Variant], task: str, data: Any) -> list[Variant]:
+def matched(variants: list[Variant], task: str, data: Any, seed: int) -> list[Variant]:
     """The variants with the widths that give as many parameters as the first one of their part of the rows has.
 
     A control that reads shuffled steps gets the width of its twin; one without memory has no width to choose.
+
+    Args:
+        variants: Of a plan.
+        task: Name of the task.
+        data: As for training.
+        seed: Whose rows are counted, where only a part of them is trained on: the vocabulary depends on it.
 
     Raises:
         ValueError: If no width comes within 2 %.
@@ -27,7 +33,7 @@ def matched(variants: list[Variant], task: str, data: Any) -> list[Variant]:
     for variant in variants:
         config, fraction = variant.config, variant.config.data_fraction
         if fraction not in by_fraction:
-            count = counting(config, data)
+            count = counting(seeded(config, seed), data)
             by_fraction[fraction] = (count, variant, count(config))
         if config.control == "memoryless":
             made.append(variant)

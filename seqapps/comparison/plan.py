@@ -85,6 +85,9 @@ def variants(plan: Plan, config: TaskConfig) -> list[Variant]:
     if isinstance(config.units, tuple):
         advice = "A comparison sets the depth itself: give one width for all layers."
         checks.fail("units", "one integer", list(config.units), advice)
+    if config.merge_mode != "concat" and not any(DIRECTIONS[name] for name in plan.directions):
+        advice = "One direction has nothing to merge: compare two directions too, or leave it out."
+        checks.fail("merge_mode", f"'concat' with directions={plan.directions!r}", config.merge_mode, advice)
     made = []
     for fraction in plan.data_fractions:
         common: dict[str, Any] = {
@@ -92,7 +95,7 @@ def variants(plan: Plan, config: TaskConfig) -> list[Variant]:
             "epochs": plan.max_epochs or config.epochs,
             "data_fraction": fraction,
         }
-        share = "" if plan.data_fractions == (1.0,) else f"-data-{fraction:g}"
+        share = "" if fraction == 1 else f"-data-{fraction:g}"  # whatever other parts a repeat has
         for depth in plan.depths:
             for direction in plan.directions:
                 for cell in plan.cells:

@@ -57,7 +57,12 @@ class Run:
         """What is compared of its answers to the test items."""
         columns = self.measured.columns
         texts = {name: str for name, kind in columns.items() if kind is str}  # "NA" is a text like any other
-        return pd.read_csv(self.folder / "predictions.csv.gz", usecols=list(columns), converters=texts)
+        path = self.folder / "predictions.csv.gz"
+        table = pd.read_csv(path, usecols=lambda name: name in columns, converters=texts)
+        for name in columns:
+            if name not in table:
+                raise ValueError(f"{path} has no column {name!r}: another version trained the run. Train it again.")
+        return table
 
     @cached_property
     def parameters(self) -> int:
@@ -78,11 +83,15 @@ class Run:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """The median over epochs, with validation; the first one, which builds the graph, counts where it is alone."""
+        """The median over whole epochs, with validation. The first one, which builds the graph, and the last one, which
+        `max_minutes` may have cut short, count where there is no other."""
         with (self.folder / "history.csv").open(encoding="utf-8", newline="") as file:
             ends = [0.0, *(float(row["seconds"]) for row in csv.DictReader(file))]
         took = [end - start for start, end in pairwise(ends)]
-        return statistics.median(took[1:] or took)
+        limit = self.options["max_minutes"]
+        is_cut = limit is not None and ends[-1] > 60 * limit
+        whole = took[:-1] if is_cut and len(took) > 1 else took
+        return statistics.median(whole[1:] or whole)
 
 
 @dataclass(frozen=True)
@@ -94,12 +103,14 @@ class Entry:
         runs: By seed.
         fraction: The part of the training rows that they were trained on.
         twins: Names of the entries that this one is the control of; none of others.
+        is_control: Whether it is a control, even if none of the others is what it is the control of.
     """
 
     name: str
     runs: dict[int, Run] = field(default_factory=dict)
     fraction: float = 1.0
     twins: tuple[str, ...] = ()
+    is_control: bool = False
 
 
 def read(folder: str | Path) -> Run:
@@ -121,7 +132,7 @@ def read(folder: str | Path) -> Run:
 
 
 def check_comparable(runs: Sequence[Run]) -> None:
-    """Refuse runs whose scores or test items are not the same things.
+    """Refuse runs whose scores or test data are not the same things.
 
     Raises:
         ValueError: With the first run that differs, and how.
@@ -137,10 +148,21 @@ def check_comparable(runs: Sequence[Run]) -> None:
             if run.options[name] != first.options[name]:
                 received = f"{first.options[name]!r} and {run.options[name]!r}, of {both}"
                 raise ValueError(f"The runs must have the same `{name}`, on which scores depend. Received: {received}.")
-        items = list(first.measured.items)
+
+
+def check_items(runs: Sequence[Run]) -> None:
+    """Refuse runs that cut the test data into other items, which no paired test can compare.
+
+    Raises:
+        ValueError: With the first run that differs.
+    """
+    first = runs[0]
+    items = list(first.measured.items)
+    for run in runs[1:]:
         if not run.predictions[items].equals(first.predictions[items]):
             raise ValueError(
-                f"The runs must have answered the same test items. Received: {both}, which cut the test data otherwise."
+                f"The runs must have answered the same test items. Received: {str(first.folder)!r} and "
+                f"{str(run.folder)!r}, which cut the test data otherwise."
             )
 
 
@@ -159,7 +181,7 @@ def grouped(runs: Sequence[Run]) -> list[Entry]:
     A control is that of the entries that differ from it in nothing else, or without memory of all that have some.
 
     Raises:
-        ValueError: If a run comes twice.
+        ValueError: If a run comes twice, or all are controls.
     """
     groups: dict[str, dict[int, Run]] = {}
     kinds: dict[str, dict[str, Any]] = {}
@@ -174,9 +196,14 @@ def grouped(runs: Sequence[Run]) -> list[Entry]:
                 f"{str(run.folder)!r}, which have the same."
             )
         groups[key][run.seed] = run
+    if all(kind["control"] != "none" for kind in kinds.values()):
+        raise ValueError("At least one run must be no control. Received: runs that are controls of something else.")
     differing = [name for name in kinds[key] if len({repr(kind[name]) for kind in kinds.values()}) > 1]
     names = {key: _name(kind, differing) for key, kind in kinds.items()}
-    return [Entry(names[key], group, twins=_twins(kinds[key], kinds, names)) for key, group in groups.items()]
+    return [
+        Entry(names[key], group, 1.0, _twins(kinds[key], kinds, names), kinds[key]["control"] != "none")
+        for key, group in groups.items()
+    ]
 
 
 def _twins(

@@ -13,10 +13,12 @@ import keras
 import tensorflow as tf
 
 from seqapps import checks, run_folder, training
-from seqapps.comparison.plan import VARIED, Plan, Variant, seeded
+from seqapps.comparison.plan import VARIED, Plan, Variant, name_of, seeded
 from seqapps.config import TaskConfig
 
 PLAN_FILE, RUNS, LOGS = "plan.json", "runs", "logs"
+FITTED_FILE = "preprocessing.json"  # whose fingerprints are those that a look writes
+REFERENCE, MATCHED_SEED = "reference", "matched_seed"  # in the plan, with match="parameters"
 TIMED_STEPS = 8  # of an epoch, to tell whether a budget allows one
 
 
@@ -37,9 +39,13 @@ class Job:
     @property
     def name(self) -> str:
         """What a reader sees."""
-        fraction = self.variant.config.data_fraction
-        share = "" if fraction == 1 else f", {fraction:.0%} of the rows"
+        share = "" if self.fraction == 1 else f", {100 * self.fraction:g} % of the rows"
         return f"{self.variant.name}{share}, seed {self.seed}"
+
+    @property
+    def fraction(self) -> float:
+        """The part of the training rows."""
+        return self.variant.config.data_fraction
 
     @property
     def finished(self) -> bool:
@@ -73,22 +79,24 @@ class Trainer:
         ]
 
     def check(self, jobs: Sequence[Job]) -> None:
-        """Look at every variant that has something to train, before anything is trained.
+        """Look at every variant that has something to train, before anything is trained, and at what is finished.
 
         Raises:
             FileNotFoundError: If a file is missing.
             ValueError: If data or options cannot be used, the data are not those of the finished runs, or a budget
                 allows not even one epoch.
         """
-        first: dict[tuple[str, float], Job] = {}
-        for job in [*(job for job in jobs if not job.finished), jobs[0]]:  # the data are looked at in any case
-            first.setdefault((job.variant.name, job.variant.config.data_fraction), job)
+        first: dict[tuple[Any, ...], Job] = {}
+        for job in jobs:
+            # Rows depend on the seed where only a part of them is trained on: one finished run of every part tells
+            # whether its own training data are still the same.
+            first.setdefault((job.fraction,) if job.finished else (job.fraction, job.variant.name), job)
         for number, job in enumerate(first.values(), 1):
             self.say(f"Checking {number} of {len(first)}: {job.name}.")
             looked, fingerprints = self._look(job)
-            for other in jobs:
-                if other.finished and other.seed == job.seed:
-                    _check_fingerprints(other, job, fingerprints, self.out)
+            finished = sorted(self.out.glob(f"{RUNS}/*/manifest.json"))  # also what this plan does not list
+            for manifest in finished:
+                _check_fingerprints(manifest.parent, job, fingerprints, self.out)
             _check_budget(job, looked)
 
     def _look(self, job: Job) -> tuple[training.Look, dict[str, str]]:
@@ -98,13 +106,14 @@ class Trainer:
             run = Path(folder) / "run"
             steps = TIMED_STEPS if config.max_minutes is not None and not job.finished else 0
             looked = training.look(lambda: self._train(config, self.data, run), steps)
-            return looked, run_folder.read_json(run / "preprocessing.json")["fingerprints"]
+            _check_recurrence(job, type(config).from_dict(run_folder.read_options(run)))
+            return looked, run_folder.read_json(run / FITTED_FILE)["fingerprints"]
 
     def train(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Train what is not finished; a run that was interrupted goes on where it stood.
 
         Returns:
-            Why a training failed, by the name of its job, such as a loss that is no number any more.
+            Why a training failed, by the name of its job, such as a loss that is no number any more, or no memory left.
         """
         left = [job for job in jobs if not job.finished]
         if len(left) < len(jobs):
@@ -115,9 +124,9 @@ class Trainer:
             started = time.monotonic()
             try:
                 self._train_one(job)
-            except ValueError as problem:
-                failed[job.name] = str(problem)
-                self.say(f"  failed: {problem}")
+            except (ValueError, MemoryError, tf.errors.OpError) as problem:
+                failed[job.name] = (str(problem).splitlines() or [type(problem).__name__])[0]
+                self.say(f"  failed: {failed[job.name]}")
                 continue
             now = time.monotonic()
             remaining = (now - began) / number * (len(left) - number)
@@ -132,12 +141,20 @@ class Trainer:
             self._train(config, self.data, job.folder, resume=(job.folder / "config.json").is_file())
 
 
-def stated(task: str, plan: Plan, config: TaskConfig, reference: str) -> dict[str, Any]:
-    """What a comparison cannot change when it goes on: what all its trainings have in common."""
+def stated(task: str, plan: Plan, config: TaskConfig, reference: str, out: str | Path) -> dict[str, Any]:
+    """What a comparison cannot change when it goes on: what all its trainings have in common.
+
+    With `match="parameters"` also the name of the first variant and the seed whose rows are counted, so that a variant
+    has the same width whichever seeds a repeat names.
+    """
     epochs = plan.max_epochs or config.epochs
     options = {name: value for name, value in config.to_dict().items() if name not in VARIED} | {"max_epochs": epochs}
     common = {"task": task, "match": plan.match} | options
-    return common | {"reference": reference} if plan.match == "parameters" else common
+    if plan.match == "units":
+        return common
+    path = Path(out) / PLAN_FILE
+    seed = run_folder.read_json(path).get(MATCHED_SEED) if path.is_file() else None
+    return common | {REFERENCE: reference, MATCHED_SEED: plan.seeds[0] if seed is None else seed}
 
 
 def check_folder(out: str | Path, common: Mapping[str, Any]) -> Path:
@@ -161,17 +178,26 @@ def begin(folder: Path, common: Mapping[str, Any]) -> None:
 
 def _check_same(folder: Path, stored: Mapping[str, Any], common: Mapping[str, Any]) -> None:
     for name in {**stored, **common}:
-        if stored.get(name) != common.get(name):
+        if stored.get(name) == common.get(name):
+            continue
+        if name == REFERENCE and None not in (stored.get(name), common.get(name)):
+            raise ValueError(
+                f"The first cell, direction and depth must be those of {stored[name]!r}, whose parameters the others "
+                f"match, to go on with the comparison in {str(folder)!r}. Received: those of {common[name]!r}. Name "
+                "them first, or compare into another folder."
+            )
+        if name not in (REFERENCE, MATCHED_SEED):  # which `match` decides, and its error tells
             raise ValueError(
                 f"`{name}` must be {stored.get(name)!r} to go on with the comparison in {str(folder)!r}. "
                 f"Received: {name}={common.get(name)!r}. Repeat the options, or compare into another folder."
             )
 
 
-def _check_fingerprints(finished: Job, job: Job, fingerprints: Mapping[str, str], out: Path) -> None:
-    """Refuse other data than those of a finished run with the same seed."""
-    theirs = run_folder.read_json(finished.folder / "preprocessing.json")["fingerprints"]
-    same_rows = finished.variant.config.data_fraction == job.variant.config.data_fraction
+def _check_fingerprints(finished: Path, job: Job, fingerprints: Mapping[str, str], out: Path) -> None:
+    """Refuse other data than those of a finished run."""
+    theirs = run_folder.read_json(finished / FITTED_FILE)["fingerprints"]
+    options = run_folder.read_options(finished)
+    same_rows = options["data_fraction"] == job.fraction and (job.fraction == 1 or options["seed"] == job.seed)
     for split in theirs if same_rows else ("validation", "test"):
         if theirs[split] != fingerprints[split]:
             raise ValueError(
@@ -180,12 +206,21 @@ def _check_fingerprints(finished: Job, job: Job, fingerprints: Mapping[str, str]
             )
 
 
+def _check_recurrence(job: Job, trained: TaskConfig) -> None:
+    """Refuse what a task would train as another variant, as with a `pretrained` model of another cell."""
+    if name_of(trained) != name_of(job.variant.config):
+        raise ValueError(
+            f"{job.variant.name!r} cannot be compared with these options, which make it {name_of(trained)!r}. "
+            "Leave it out of cells, directions or depths."
+        )
+
+
 def _check_budget(job: Job, looked: training.Look) -> None:
     """Refuse a budget of time that the first epoch would not fit into."""
-    limit, seconds = job.variant.config.max_minutes, looked.seconds_per_epoch
+    limit, seconds = job.variant.config.max_minutes, looked.seconds_of_first_epoch
     if limit is not None and seconds is not None and seconds > 60 * limit:
         advice = (
-            f"An epoch of {job.name} takes about {seconds / 60:.2g} minutes: {looked.steps_per_epoch} steps. "
+            f"The first epoch of {job.name} takes about {seconds / 60:.2g} minutes: {looked.steps_per_epoch} steps. "
             "Give more time, or compare on a part of the rows with data_fractions."
         )
         checks.fail("max_minutes", f"at least {seconds / 60:.2g}", limit, advice)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-WARM_UP = 2  # steps that are not timed: the first one builds the graph
+WARM_UP = 2  # steps that tell nothing of others: the first one builds the graph
 
 
 class Look(NamedTuple):
@@ -19,12 +19,13 @@ class Look(NamedTuple):
     Attributes:
         parameters: Numbers that the model holds.
         steps_per_epoch: Batches of an epoch.
-        seconds_per_epoch: From some of its steps; `None` where none was taken.
+        seconds_of_first_epoch: From some of its steps, the first of which builds the graph, and without validation;
+            `None` where none was taken.
     """
 
     parameters: int
     steps_per_epoch: int
-    seconds_per_epoch: float | None
+    seconds_of_first_epoch: float | None
 
 
 class Looked(Exception):  # noqa: N818 - it reports no error: it leaves a training that is not wanted
@@ -74,19 +75,22 @@ def stop_if_looking(model: keras.Model, data: Callable[[int], tf.data.Dataset], 
     steps = _steps.get()
     if steps is None:
         return
-    seconds = _seconds_per_step(model, data(0), min(steps, steps_per_epoch)) if steps else None
+    seconds = _seconds(model, data(0), min(steps, steps_per_epoch), steps_per_epoch) if steps else None
     language_model = getattr(model, "language_model", model)  # a model that only trains another one has its weights
     parameters = language_model.count_params()
-    raise Looked(Look(parameters, steps_per_epoch, None if seconds is None else seconds * steps_per_epoch))
+    raise Looked(Look(parameters, steps_per_epoch, seconds))
 
 
-def _seconds_per_step(model: keras.Model, batches: tf.data.Dataset, steps: int) -> float:
-    """The median of some steps."""
+def _seconds(model: keras.Model, batches: tf.data.Dataset, timed: int, steps_per_epoch: int) -> float:
+    """Of an epoch: what the first steps took, and the median of those that are timed for each of the others."""
+    started = time.perf_counter()
     step, took = model.make_train_function() or model.train_function, []
     iterator = iter(batches)
-    for number in range(WARM_UP + steps):
+    for _ in range(WARM_UP):
+        step(iterator)
+    warm_up = time.perf_counter() - started
+    for _ in range(timed):
         began = time.perf_counter()
         step(iterator)
-        if number >= WARM_UP:
-            took.append(time.perf_counter() - began)
-    return statistics.median(took)
+        took.append(time.perf_counter() - began)
+    return warm_up + statistics.median(took) * max(steps_per_epoch - WARM_UP, 0)

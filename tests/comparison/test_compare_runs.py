@@ -15,7 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 import seqapps
 from seqapps import cli, run_folder
-from seqapps.comparison import runs
+from seqapps.comparison import judging, latency, runs
 from seqapps.tasks import TASKS
 
 HORIZON = 5  # of the toy problem of forecasting
@@ -30,8 +30,11 @@ def sentiment_p_value(ours, theirs):
     return mcnemar(pd.crosstab(*hits).reindex(index=[True, False], columns=[True, False], fill_value=0)).pvalue
 
 
+speech_p_value = sentiment_p_value
+
+
 def generation_p_value(ours, theirs):
-    difference = (ours["loss"] - theirs["loss"]).to_numpy()
+    difference = ((ours["loss"] - theirs["loss"]) * ours["tokens"]).to_numpy()
     means = stats.bootstrap(
         (difference,), np.mean, n_resamples=1000, batch=50, method="percentile", rng=np.random.default_rng(0)
     ).bootstrap_distribution
@@ -42,7 +45,7 @@ def translation_p_value(ours, theirs):
     systems = [("theirs", theirs["answer"].tolist()), ("ours", ours["answer"].tolist())]
     metrics = {"BLEU": BLEU(tokenize="char")}
     _, told = PairedTest(systems, metrics, [ours["reference"].tolist()], test_type="bs", n_samples=1000)()
-    return told["BLEU"][1].p_value if told["BLEU"][0].score != told["BLEU"][1].score else 1.0
+    return min(1.0, 2 * told["BLEU"][1].p_value)  # sacrebleu counts one end of the distribution alone
 
 
 def forecasting_p_value(ours, theirs):
@@ -60,16 +63,34 @@ def forecasting_p_value(ours, theirs):
     return 2 * stats.t.sf(abs(difference.mean()) * np.sqrt(correction / variance), count - 1)
 
 
+@pytest.fixture
+def two_runs(trained_run, toys, tmp_path):
+    """`two_runs(task)`: a GRU and a simple RNN; of language models such with more than 20 documents to test."""
+
+    def folders(task):
+        cells = ("gru", "simple_rnn")
+        if task != "generation":
+            return [trained_run(task, cell) for cell in cells]
+        toy = toys[task]
+        options = toy.options | {"epochs": 1, "test_fraction": 0.4, "baselines": "none"}
+        for cell in cells:
+            seqapps.generation.train(seqapps.generation.Config(cell=cell, **options), toy.data, tmp_path / cell)
+        return [tmp_path / cell for cell in cells]
+
+    return folders
+
+
 @pytest.mark.parametrize("task", TASKS)
-def test_p_values_are_those_of_the_libraries_on_the_saved_predictions(task, trained_run, tmp_path, capsys):
-    folders = [trained_run(task, cell) for cell in ("gru", "simple_rnn")]
+def test_p_values_are_those_of_the_libraries_on_the_saved_predictions(task, two_runs, tmp_path, capsys):
+    folders = two_runs(task)
     told = seqapps.compare_runs(folders, tmp_path / "out")
     (part,) = told["parts"]
     (pair,) = part["tests"]
-    assert (pair["first"], pair["second"]) == ("gru", "simple_rnn")
+    assert [pair[name].split(",")[0] for name in ("first", "second")] == ["gru", "simple_rnn"]
     expected = globals()[f"{task}_p_value"](*map(predictions, folders))
     assert pair["p_values"] == pytest.approx([expected], rel=1e-9)
     assert pair["p_value"] == pair["corrected"] == pair["p_values"][0]  # one seed, one pair
+    assert pair["leads"] == [pair["lead"]]
 
     for row, folder in zip(part["rows"], folders, strict=True):
         metrics, manifest = (run_folder.read_json(folder / name) for name in ("metrics.json", "manifest.json"))
@@ -79,7 +100,7 @@ def test_p_values_are_those_of_the_libraries_on_the_saved_predictions(task, trai
         assert 0 < row["milliseconds_one"] < 60_000
         assert 0.01 < row["megabytes"] < 20
     assert part["rows"][0]["parameters"] > part["rows"][1]["parameters"]
-    assert part["baseline"]["method"] in metrics["methods"]
+    assert part["baseline"] is None or part["baseline"]["method"] in metrics["methods"]
     assert json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))["parts"][0]["tests"] == [pair]
     assert part["verdict"] in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").replace("&#x27;", "'")
     assert part["verdict"] in capsys.readouterr().out
@@ -120,7 +141,72 @@ def test_controls_among_runs_belong_to_those_that_they_are_the_controls_of(train
     kinds = [{"seed": 3}, {"cell": "lstm"}, {"cell": "lstm", "control": "shuffled"}, memory]
     read = [runs.read(other(run, tmp_path / str(number), **kind)) for number, kind in enumerate(kinds)]
     names = ["gru, units=[7]", "lstm, units=[7]"]
-    assert [entry.twins for entry in runs.grouped(read)] == [(), (), (names[1],), tuple(names)]
+    entries = runs.grouped(read)
+    assert [entry.twins for entry in entries] == [(), (), (names[1],), tuple(names)]
+    assert [entry.is_control for entry in entries] == [False, False, True, True]
+    alone = runs.grouped([read[0], read[2]])[1]  # without what it is the control of it is a control still
+    assert (alone.twins, alone.is_control) == ((), True)
+    with refusal("At least one run must be no control. Received: runs that are controls of something else."):
+        runs.grouped(read[2:])
+
+
+def answering(run, folder, right, **options):
+    """A copy of a run whose answers are right where `right` says so."""
+    changed = other(run, folder, **options)
+    table = predictions(run)
+    wrong = table["reference"].map({"dull": "fine", "fine": "dull"})
+    table["answer"] = table["reference"].where(right(len(table)), wrong)
+    table.to_csv(changed / "predictions.csv.gz", index=False)
+    return runs.read(changed)
+
+
+def test_seeds_that_speak_for_different_variants_tell_nothing(trained_run, tmp_path):
+    run = trained_run("sentiment")
+    well, badly = (lambda count: np.arange(count) > 0), (lambda count: np.arange(count) > 19)
+    kinds = [("gru", 1, well), ("gru", 2, badly), ("lstm", 1, badly), ("lstm", 2, well)]
+    read = [answering(run, tmp_path / f"{cell}-{seed}", right, cell=cell, seed=seed) for cell, seed, right in kinds]
+    (test,) = judging.tests(runs.grouped(read))
+    assert test["leads"] == ["gru", "lstm"]
+    assert test["p_values"] == [2 * 0.5**19] * 2
+    assert (test["p_value"], test["corrected"], test["lead"]) == (1.0, 1.0, None)
+
+
+def test_runs_without_a_common_seed_are_paired_in_the_order_of_their_seeds_and_a_note_says_so(trained_run, tmp_path):
+    run = trained_run("sentiment")
+    kinds = [("gru", 7), ("gru", 2), ("lstm", 5), ("lstm", 3), ("lstm", 8)]
+    read = [runs.read(other(run, tmp_path / f"{cell}-{seed}", cell=cell, seed=seed)) for cell, seed in kinds]
+    tests = judging.tests(runs.grouped(read))
+    assert tests[0]["seeds"] == [[2, 3], [7, 5]]
+    assert judging.without_common_seeds(tests) == [
+        "gru and lstm have no seed in common: tests pair their runs in the order of their seeds, 2 with 3, 7 with 5."
+    ]
+    assert judging.without_common_seeds(judging.tests(runs.grouped([*read[:2], read[4], read[2]]))) != []
+
+
+def test_an_epoch_that_was_cut_short_is_not_one_of_those_that_are_timed(trained_run, tmp_path):
+    run = other(trained_run("sentiment"), tmp_path / "run", max_minutes=1.0)
+    for seconds, expected in (((40, 50, 61), 10), ((40, 50, 59), 9.5), ((40, 61), 40), ((61,), 61)):
+        rows = "".join(f"{end}\n" for end in seconds)
+        (run / "history.csv").write_text(f"seconds\n{rows}", encoding="utf-8")
+        assert runs.read(run).seconds_per_epoch == expected
+
+
+def test_a_run_without_what_is_compared_is_refused(trained_run, tmp_path):
+    run = trained_run("generation")
+    changed = other(run, tmp_path / "other", seed=1)
+    predictions(run).drop(columns="tokens").to_csv(changed / "predictions.csv.gz", index=False)
+    with refusal(
+        f"{changed / 'predictions.csv.gz'} has no column 'tokens': another version trained the run. Train it again."
+    ):
+        seqapps.compare_runs([run, changed])
+
+
+def test_latencies_are_those_of_one_row_and_of_a_batch(trained_run):
+    version = runs.read(trained_run("sentiment")).version
+    assert [len(ask()[0]) for ask in latency._requests(version)] == [1, latency.BATCH]
+    told = latency.measure({"one": version, "other": version}, turns=3)
+    assert list(told) == ["one", "other"]
+    assert all(len(times) == 2 and min(times) > 0 for times in told.values())
 
 
 def test_runs_of_different_tasks_are_refused(trained_run):

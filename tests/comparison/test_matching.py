@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refusal
 
+from seqapps import training
 from seqapps.comparison.matching import TOLERANCE, matched, nearest_width
 from seqapps.comparison.plan import Plan, variants
 from seqapps.tasks import TASKS
@@ -34,13 +35,21 @@ def test_a_number_that_no_width_has_is_refused_with_the_nearest():
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_what_is_counted_is_what_would_be_trained(task, toys, tmp_path):
+    module, toy = import_module(f"seqapps.tasks.{task}"), toys[task]
+    config = module.Config(**toy.options)
+    looked = training.look(lambda: module.train(config, toy.data, tmp_path / "run"), 0)
+    assert import_module(f"seqapps.tasks.{task}.comparing").parameters(config, toy.data)(config) == looked.parameters
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_variants_of_every_task_get_as_many_parameters_as_the_first_one(task, toys):
     config_class = import_module(f"seqapps.tasks.{task}.config").Config
     controls = ("memoryless", "shuffled") if not config_class.refused_controls else ()
     directions = ("one",) if task == "generation" else ("one", "two")
     options = toys[task].options | {"units": 61, "bidirectional": "two" in directions}
     plan = Plan(cells=("lstm", "simple_rnn"), directions=directions, depths=(1,), controls=controls)
-    made = matched(variants(plan, config_class(**options)), task, toys[task].data)
+    made = matched(variants(plan, config_class(**options)), task, toys[task].data, seed=0)
     count = import_module(f"seqapps.tasks.{task}.comparing").parameters(made[0].config, toys[task].data)
     target = count(made[0].config)
     assert made[0].config.units == 61

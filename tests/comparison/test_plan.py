@@ -1,13 +1,17 @@
 """What a plan compares, and what it refuses before anything is read."""
 
+from importlib import import_module
+
 import pytest
 from refusals import refusal
 
 from seqapps.comparison.plan import Plan, seeded, variants
 from seqapps.config import CELL_NAMES
+from seqapps.tasks import TASKS
 from seqapps.tasks.forecasting.config import Config as Forecasting
 from seqapps.tasks.generation.config import Config as Generation
 from seqapps.tasks.sentiment.config import Config as Sentiment
+from seqapps.tasks.speech.config import Config as Speech
 from seqapps.tasks.translation.config import Config as Translation
 
 
@@ -93,6 +97,12 @@ def test_a_plan_that_cannot_be_is_refused(options, message):
             "for all layers.",
         ),
         (
+            Sentiment(merge_mode="sum", bidirectional=True),
+            {"directions": ("one",)},
+            "`merge_mode` must be 'concat' with directions=('one',). Received: merge_mode='sum'. One direction has "
+            "nothing to merge: compare two directions too, or leave it out.",
+        ),
+        (
             Generation(),
             {"directions": ("two",)},
             "`bidirectional` must be False for generation: the backward direction would read the text being generated. "
@@ -117,6 +127,18 @@ def test_a_plan_that_cannot_be_is_refused(options, message):
             "`control` must be 'none'. Received: control='memoryless'. A target is written word by word, from "
             "the states "
             "of a recurrence.",
+        ),
+        (
+            Speech(),
+            {"controls": ("memoryless",)},
+            "`control` must be 'none'. Received: control='memoryless'. A transcript is written in the order of what is "
+            "heard; what the spectra of a word tell without a memory, the linear baseline shows.",
+        ),
+        (
+            Speech(),
+            {"controls": ("shuffled",)},
+            "`control` must be 'none'. Received: control='shuffled'. A transcript is written in the order of what is "
+            "heard; a word is told while it is heard, from spectra that are measured by what was loudest before.",
         ),
         (
             Sentiment(linear_skip="naive_bayes"),
@@ -153,6 +175,18 @@ def test_a_plan_that_cannot_be_is_refused(options, message):
 def test_what_a_task_cannot_have_is_refused_with_the_reason(config, options, message):
     with refusal(message):
         variants(Plan(**options), config)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_states_which_controls_it_refuses(task):
+    config_class = import_module(f"seqapps.tasks.{task}.config").Config
+    refused = vars(config_class)["refused_controls"]
+    for control in ("memoryless", "shuffled"):
+        if control in refused:
+            with refusal(f"`control` must be 'none'. Received: control={control!r}. {refused[control]}"):
+                config_class(control=control)
+        else:
+            assert config_class(control=control).control == control
 
 
 def test_a_model_without_memory_refuses_options_of_memory():

@@ -33,6 +33,7 @@ def gradient_batch(model: keras.Model, run: Path, data: str | Path | pd.DataFram
         rows: Windows, at most.
     """
     config = Config.from_dict(run_folder.read_options(run), str(run))
+    config.check_has_lags()
     scaling = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     splits = measured_splits(data, config, split)
     origins = splits.origins(split)

@@ -4,9 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pandas as pd
-
-from seqapps.significance import Measured, mcnemar_test
+from seqapps.significance import Measured, mcnemar_of_answers
 from seqapps.tasks.sentiment import data as data_module
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.evaluation import METRICS
@@ -25,7 +23,7 @@ def measured(options: Mapping[str, Any]) -> Measured:
         columns={"reference": str, "answer": str},
         items=("reference",),
         same=("label_separator",),
-        p_value=_p_value,
+        tested=mcnemar_of_answers,
     )
 
 
@@ -40,8 +38,3 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
         return build_model(config, prepared.tokenizer.vocabulary_size, len(prepared.classes)).count_params()
 
     return count
-
-
-def _p_value(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> float:
-    hits = [(each["answer"] == each["reference"]).to_numpy() for each in (ours, theirs)]
-    return mcnemar_test(*hits)

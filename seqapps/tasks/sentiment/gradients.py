@@ -28,6 +28,7 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
         rows: Texts, at most.
     """
     config = Config.from_dict(run_folder.read_options(run), str(run))
+    config.check_has_lags()
     preprocessing = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     splits = measured_splits(data, config, preprocessing.classes, split)
     chosen = np.zeros(splits.count(split), bool)

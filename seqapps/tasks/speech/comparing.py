@@ -7,13 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from seqapps.significance import Measured, mcnemar_test
+from seqapps.significance import Measured, Outcome, mcnemar_of_answers, permutation_test
 from seqapps.tasks.speech import data as data_module
 from seqapps.tasks.speech.config import Config
 from seqapps.tasks.speech.errors import word_errors
 from seqapps.tasks.speech.evaluation import metrics_of
-from seqapps.tasks.speech.evaluation.scores import MODEL
-from seqapps.tasks.speech.evaluation.transcripts import chance
 from seqapps.tasks.speech.model import build_model
 from seqapps.tasks.speech.pipeline import fitting
 
@@ -25,11 +23,11 @@ def measured(options: Mapping[str, Any]) -> Measured:
         scores=("accuracy",) if words else ("word_error_rate",),
         names=metrics_of(options["mode"]),
         lower_is_better=not words,
-        test="McNemar's exact test" if words else "permutation test",
+        test="McNemar's exact test" if words else "permutation test of word errors over recordings (Pitman)",
         columns={"reference": str, "answer": str},
         items=("reference",),
         same=("mode", "lowercase"),
-        p_value=_words if words else _transcripts,
+        tested=mcnemar_of_answers if words else _transcripts,
     )
 
 
@@ -46,15 +44,10 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
     return count
 
 
-def _words(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> float:
-    hits = [(each["answer"] == each["reference"]).to_numpy() for each in (ours, theirs)]
-    return mcnemar_test(*hits)
-
-
-def _transcripts(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> float:
+def _transcripts(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Outcome:
     errors = []
     for each in (ours, theirs):
         texts = (each["reference"], each["answer"])
         told = (text.str.lower() if options["lowercase"] else text for text in texts)
         errors.append(word_errors(*(text.tolist() for text in told)))
-    return chance({MODEL: errors[0], "other": errors[1]})["other"]
+    return permutation_test(errors[0], errors[1], resamples)

@@ -1,6 +1,8 @@
 """Options of models that listen. Imports no TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqapps import checks
 from seqapps.config import TaskConfig, option
@@ -21,6 +23,13 @@ DATA_HELP = (
 @dataclass(frozen=True)
 class Config(TaskConfig):
     """Options of a model that listens; `None` means that the data decide."""
+
+    refused_controls: ClassVar[Mapping[str, str]] = {
+        "memoryless": "A transcript is written in the order of what is heard; what the spectra of a word tell without "
+        "a memory, the linear baseline shows.",
+        "shuffled": "A transcript is written in the order of what is heard; a word is told while it is heard, from "
+        "spectra that are measured by what was loudest before.",
+    }
 
     units: int | tuple[int, ...] = option(128, "width of every layer, or one width per layer: 128,64", minimum=1)
     mode: str = option("classify", "one word per recording, or all that is said", choices=MODES)

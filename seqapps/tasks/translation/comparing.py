@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqapps.significance import Measured, corpus_bootstrap
+from seqapps.significance import Measured, Outcome, corpus_bootstrap
 from seqapps.tasks.translation import data as data_module
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.evaluation import METRICS
@@ -15,7 +15,7 @@ from seqapps.tasks.translation.scores import Rules
 
 
 def measured(options: Mapping[str, Any]) -> Measured:
-    """By what runs with these options are compared: BLEU, and sacrebleu's paired bootstrap."""
+    """By what runs with these options are compared: BLEU, and a paired bootstrap of it."""
     return Measured(
         scores=("bleu",),
         names=METRICS,
@@ -24,7 +24,7 @@ def measured(options: Mapping[str, Any]) -> Measured:
         columns={"source": str, "reference": str, "answer": str},
         items=("source", "reference"),
         same=("lowercase", "bleu_tokenizer"),
-        p_value=_p_value,
+        tested=_tested,
     )
 
 
@@ -35,7 +35,7 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
     return lambda config: build_model(config, *sizes).count_params()
 
 
-def _p_value(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> float:
+def _tested(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Outcome | None:
     rules = Rules(options["lowercase"], options["bleu_tokenizer"])
     answers = ours["answer"].tolist(), theirs["answer"].tolist()
     return corpus_bootstrap(*answers, ours["reference"].tolist(), rules.bleu, resamples)

@@ -7,11 +7,11 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
+from seqapps.significance import SIGNIFICANT
 from seqapps.tasks.translation.config import Config
 
 MODEL = "model"
 METRICS = {"bleu": "BLEU", "bleu_lowercased": "BLEU, lower case", "chrf": "chrF", "exact_match": "exact match"}
-SIGNIFICANT = 0.05
 GROUPS = 4  # of sources, by their length
 
 

@@ -84,10 +84,10 @@ def test_seasonal_indices_are_mean_ratios_to_the_centred_moving_average():
 def test_a_season_is_significant_beyond_the_limit_of_bartlett():
     past = np.array([1.0, 3.0] * 4)
     # Around the mean 2 all products are ±1: lag 1 has -7/8, lag 2 has 6/8; limit 1.645 √((1 + 2 · (7/8)²) / 8).
-    assert classical.SIGNIFICANT * np.sqrt((1 + 2 * (7 / 8) ** 2) / 8) > 6 / 8
+    assert classical.SEASONAL * np.sqrt((1 + 2 * (7 / 8) ** 2) / 8) > 6 / 8
     assert not classical.seasonal(past, 2)
     past = np.array([1.0, 3.0] * 8)
-    assert classical.SIGNIFICANT * np.sqrt((1 + 2 * (15 / 16) ** 2) / 16) < 14 / 16
+    assert classical.SEASONAL * np.sqrt((1 + 2 * (15 / 16) ** 2) / 16) < 14 / 16
     assert classical.seasonal(past, 2)
 
 

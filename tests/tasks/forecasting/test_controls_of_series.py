@@ -3,11 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from refusals import refusal
 
+from seqapps import run_folder
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.forecasting import data as data_module
 from seqapps.tasks.forecasting import preprocessing
 from seqapps.tasks.forecasting.config import Config
+from seqapps.tasks.forecasting.gradients import gradient_batch
 from seqapps.tasks.forecasting.model import Sizes, build_model
 
 WINDOW, HORIZON, TARGETS = 7, 3, 2
@@ -82,3 +85,13 @@ def test_the_last_steps_of_the_training_part_are_trained_on_and_the_others_stay(
     )
     assert fitted[0].mean != fitted[1].mean
     assert fitted[0].seasonal_error == fitted[1].seasonal_error
+
+
+@pytest.mark.parametrize("control", ["memoryless", "shuffled"])
+def test_a_control_has_no_lags_to_measure_gradients_by(control, toys, tmp_path):
+    run_folder.write_json(tmp_path / "config.json", {"task": "forecasting", "control": control})
+    with refusal(
+        f"`control` must be 'none' to measure gradients. Received: control={control!r}. Without a recurrence, or with "
+        "steps in an order that tells nothing, there is no lag."
+    ):
+        gradient_batch(keras.Sequential(), tmp_path, toys["forecasting"].data, "test", 3)

@@ -3,10 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from refusals import refusal
 
+from seqapps import run_folder
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.sentiment.config import POOLINGS, Config
 from seqapps.tasks.sentiment.explain import explain
+from seqapps.tasks.sentiment.gradients import gradient_batch
 from seqapps.tasks.sentiment.model import build_model
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.text import tokenizers
@@ -53,3 +56,13 @@ def test_explanations_give_every_token_its_own_share(options):
     for one, other in (("blue", "blue"), ("green", "green")):
         shares = told.attributions[told.tokens.index(one)], turned.attributions[turned.tokens.index(other)]
         assert shares[0] == pytest.approx(shares[1], abs=1e-5)
+
+
+@pytest.mark.parametrize("control", ["memoryless", "shuffled"])
+def test_a_control_has_no_lags_to_measure_gradients_by(control, toys, tmp_path):
+    run_folder.write_json(tmp_path / "config.json", {"task": "sentiment", "control": control})
+    with refusal(
+        f"`control` must be 'none' to measure gradients. Received: control={control!r}. Without a recurrence, or with "
+        "steps in an order that tells nothing, there is no lag."
+    ):
+        gradient_batch(keras.Sequential(), tmp_path, toys["sentiment"].data, "test", 3)

@@ -16,7 +16,7 @@ from seqapps.tasks.forecasting.preprocessing import Preprocessing
 
 ETS, THETA, NAIVE2 = "AutoETS", "AutoTheta", "Naive2"
 MOST_FITS = 2_000  # per method; a fit takes seconds where the season is long
-SIGNIFICANT = 1.645  # standard errors: the 90 % limit of the competition's test of seasonality
+SEASONAL = 1.645  # standard errors: the 90 % limit of the competition's test of seasonality
 FEWEST_VALUES = 4  # to a shorter past statsforecast fits nothing
 UNFITTED = ("tiny datasets", "no model able to be fitted")  # what it says where a longer past is too short, or odd
 LARGEST_LOGARITHM = 88.0  # its power is the largest that float32 holds
@@ -140,7 +140,7 @@ def seasonal(past: np.ndarray, season_length: int) -> bool:
     centred = past - past.mean()
     lags = range(1, season_length + 1)
     correlation = np.array([centred[lag:] @ centred[:-lag] for lag in lags]) / (centred @ centred)
-    limit = SIGNIFICANT * np.sqrt((1 + 2 * np.square(correlation[:-1]).sum()) / len(past))
+    limit = SEASONAL * np.sqrt((1 + 2 * np.square(correlation[:-1]).sum()) / len(past))
     return bool(abs(correlation[-1]) > limit)
 
 

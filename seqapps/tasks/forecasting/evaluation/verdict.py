@@ -1,9 +1,9 @@
 """The sentences that say whether the model is any good."""
 
+from seqapps.significance import SIGNIFICANT
 from seqapps.tasks.forecasting.baselines import LAST
 from seqapps.tasks.forecasting.evaluation.scores import METRICS, MODEL
 
-SIGNIFICANT = 0.05
 Methods = dict[str, dict[str, float | None]]
 
 

@@ -32,7 +32,7 @@ def say(splits: Splits, config: Config) -> None:
     )
     for note in splits.notes:
         print(f"Note: {note}")
-    print(f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}.", flush=True)
+    print(f"Training {report.in_brief(config)}.", flush=True)
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
@@ -47,15 +47,13 @@ def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
     notes = notes and f"\n{notes}"
     header, rows = report.score_table(metrics["methods"], evaluation.METRICS)
     table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
-    direction = "two directions" if config.bidirectional else "one direction"
-    widths = ", ".join(str(width) for width in config.widths)
     panel = splits.panel
     trained = splits.ends[:, 0] > panel.starts[:-1]
     last = panel.stamps[splits.ends[trained, 0] - 1].max()
     of = f"{len(panel.ids)} series" if len(panel.ids) > 1 else ", ".join(panel.columns)
     return f"""# Forecaster of {of}
 
-A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, head {config.head}, forecasts
+{report.in_words(config)}, head {config.head}, forecasts
 {splits.horizon} steps ({panel.frequency}) from the last {splits.window}. Trained on {splits.steps("train")} steps up to
 {last}.
 

@@ -104,7 +104,7 @@ def evaluate(served: Served, splits: Splits, split: str, baselines: Baselines | 
 def prediction_table(evaluation: Evaluation, tokenizer: Tokenizer) -> pd.DataFrame:
     """One row per window of tokens: where it begins, its text, what was likeliest at each token, and every loss.
 
-    Losses are nats per token.
+    Losses are nats per token; `tokens` says how many a window has.
     """
     rows = []
     encoded, window = evaluation.encoded, evaluation.metrics["window"]
@@ -118,6 +118,7 @@ def prediction_table(evaluation: Evaluation, tokenizer: Tokenizer) -> pd.DataFra
             ids = np.stack([encoded.token_ids[places], evaluation.likeliest[places]])
             ids[ids == END] = PAD  # which is not written, where an end would hide what comes after it
             row["reference"], row["answer"] = (text.decode() for text in tokenizer.decode(ids).numpy())
+            row["tokens"] = len(places)
             row["loss"] = -evaluation.nats[MODEL][places].mean()
             row |= {method: -each[places].mean() for method, each in evaluation.nats.items() if method != MODEL}
             rows.append(row)

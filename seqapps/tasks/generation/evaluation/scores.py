@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy import stats
 
+from seqapps.significance import SIGNIFICANT
+
 MODEL, FRESH, CACHE = "model", "model, fresh windows", "model with neural cache"
 OWN = (MODEL, FRESH, CACHE)
 METRICS = {
@@ -15,7 +17,6 @@ METRICS = {
     "bits_per_byte": "bits per byte",
 }
 LOWER_IS_BETTER = tuple(METRICS)
-SIGNIFICANT = 0.05
 BLOCK = 256  # tokens, whose means are compared
 HIGHEST_EXPONENT = 700.0  # beyond which a perplexity is no float
 

@@ -49,7 +49,7 @@ def say(splits: Splits, config: Config, preprocessing: Preprocessing) -> None:
     )
     for note in splits.notes:
         print(f"Note: {note}")
-    print(f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}.", flush=True)
+    print(f"Training {report.in_brief(config)}.", flush=True)
 
 
 def _named(splits: Splits) -> str:
@@ -60,15 +60,13 @@ def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
     """The run in words, as `README.md` of its folder."""
     header, rows = report.score_table(metrics["methods"], METRICS)
     table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
-    direction = "two directions" if config.bidirectional else "one direction"
-    widths = ", ".join(str(width) for width in config.widths)
     many = "any number of" if splits.multi_label else "one of"
     beside = ", beside logistic regression weighted by naive Bayes," if config.linear_skip != "none" else ","
     told = "".join(f"- {note}\n" for note in metrics["notes"])
     told = told and f"\n## To know\n\n{told}"
     return f"""# Classifier of texts: {_named(splits)}
 
-A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction}, pooling {config.pooling}{beside}
+{report.in_words(config)}, pooling {config.pooling}{beside}
 gives a text {many} {len(splits.classes)} classes. Trained on {splits.count("train")} texts. Of a text it reads
 {config.max_tokens} tokens ({config.tokenizer}) at most, from its start and its end.
 {told}

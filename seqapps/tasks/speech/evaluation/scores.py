@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from seqapps.classification.scores import METRICS as WORD_METRICS
-from seqapps.classification.scores import MODEL, SIGNIFICANT
+from seqapps.classification.scores import MODEL
 from seqapps.tasks.speech.errors import rate, word_errors, words_of
 
-__all__ = ["MODEL", "SIGNIFICANT", "TRANSCRIPT_METRICS", "by_speaker", "metrics_of", "wins"]
+__all__ = ["MODEL", "TRANSCRIPT_METRICS", "by_speaker", "metrics_of", "wins"]
 TRANSCRIPT_METRICS = {
     "word_error_rate": "word error rate",
     "character_error_rate": "character error rate",

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from seqapps.significance import SIGNIFICANT, permutation_test
 from seqapps.tasks.speech.errors import character_errors, rate, word_errors, words_of
-from seqapps.tasks.speech.evaluation.scores import MODEL, SIGNIFICANT
+from seqapps.tasks.speech.evaluation.scores import MODEL
 
 RESAMPLES = 2000
 
@@ -55,21 +56,10 @@ def interval(errors: np.ndarray, words: np.ndarray) -> list[float]:
 def chance(errors: Mapping[str, np.ndarray]) -> dict[str, float]:
     """For every baseline how often chance alone tells it and the model apart as much, over recordings.
 
-    A permutation test: of every recording the two answers change places at random (Pitman 1937). Two-sided.
+    Two-sided, of a permutation test.
     """
-    told = {}
-    for method, other in errors.items():
-        if method == MODEL:
-            continue
-        differences = (errors[MODEL] - other).astype(float)
-        told[method] = 1.0
-        if differences.any():
-            found = stats.permutation_test(
-                (differences,), np.sum, permutation_type="samples", n_resamples=RESAMPLES, batch=100,
-                rng=np.random.default_rng(0),
-            )  # fmt: skip
-            told[method] = float(found.pvalue)
-    return told
+    others = {method: each for method, each in errors.items() if method != MODEL}
+    return {method: permutation_test(errors[MODEL], each, RESAMPLES).p_value for method, each in others.items()}
 
 
 def verdict(methods: Mapping[str, Mapping[str, float]], chances: Mapping[str, float]) -> str:
