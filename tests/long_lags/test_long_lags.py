@@ -117,7 +117,7 @@ def test_the_longest_solved_lag_is_that_whose_mean_loss_is_a_tenth_of_the_baseli
     assert summed["none"]["gru"]["mean_loss"] == pytest.approx({"10": 0.0165, "20": 0.017, "40": 0.165})
     assert summed["none"]["lstm"] == {
         "longest_solved_lag": None,
-        "mean_loss": dict.fromkeys(("10", "20", "40")),
+        "mean_loss": {"10": None},
         "trained": 2,
         "solved": 1,
         "diverged": 1,
@@ -128,10 +128,34 @@ def test_the_longest_solved_lag_is_that_whose_mean_loss_is_a_tenth_of_the_baseli
     )
     assert results.truncation_rows(config, summed)[1] == [["through all steps", "10", "–"], ["15 steps", "10", "–"]]
     assert results.loss_rows("adding", config, summed)[1] == [
-        ["best answer without a memory", "0.1667", "0.1667", "0.1667", "–"],
+        ["best fixed answer", "0.1667", "0.1667", "0.1667", "–"],
         ["gru", "0.0165", "0.0170", "0.1650", "10"],
-        ["lstm", "–", "–", "–", "–"],
+        ["lstm", "not finite", "–", "–", "–"],
     ]
+
+
+def test_a_lag_counts_as_solved_only_if_all_shorter_ones_are():
+    """A cell is tried on a longer lag where one seed of several solved; that one may be solved again."""
+    config = Config(cells=("gru",), lags=(10, 20, 40), seeds=(0, 1))
+    solved = [0.001, 0.001]
+    trials = {**keyed("gru", 10, solved), **keyed("gru", 20, [0.001, 0.16]), **keyed("gru", 40, solved)}
+    summed = results.summary("adding", config, trials)
+    assert summed["none"]["gru"]["longest_solved_lag"] == 10
+    assert results.verdict("adding", config, summed) == "On the adding problem gru solves lags up to 10."
+
+
+@pytest.mark.parametrize(
+    ("loss", "solved", "diverged", "expected"),
+    [
+        (0.01, True, False, "loss 0.0100 (best fixed answer 0.1667): solved after 300 steps, 7 s"),
+        (0.2, False, False, "loss 0.2000 (best fixed answer 0.1667): not solved after 300 steps, 7 s"),
+        (0.01, True, True, "loss 0.0100 (best fixed answer 0.1667): diverged, then solved after 300 steps, 7 s"),
+        (None, False, True, "loss not finite (best fixed answer 0.1667): diverged after 300 steps, 7 s"),
+    ],
+)
+def test_a_finished_training_is_told_in_a_line(loss, solved, diverged, expected):
+    result = {"loss": loss, "solved": solved, "diverged": diverged, "steps": 300, "seconds": 7.2}
+    assert results.told("adding", LAG, result) == expected
 
 
 def test_a_truncation_of_all_steps_is_none():
