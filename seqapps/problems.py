@@ -5,6 +5,7 @@ one that does not depend on what is read, is known by calculation: a network tha
 and one that does ten times as well cannot have done without a memory.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -145,11 +146,11 @@ PROBLEMS = {
 }
 
 
-def check_lag(name: str, lag: int) -> None:
-    """Refuse a lag that a problem does not have."""
+def check_lag(name: str, lag: int, option: str = "lag") -> None:
+    """Refuse a lag that a problem does not have, as a value of an option."""
     checks.check_choice("problem", name, tuple(PROBLEMS))
     advice = f"The {PROBLEMS[name].title} needs that many steps."
-    checks.check_integer("lag", lag, PROBLEMS[name].shortest_lag, advice)
+    checks.check_integer(option, lag, PROBLEMS[name].shortest_lag, advice)
 
 
 def batches(name: str, lag: int, rows: int, seed: int, stream: int = TRAINING) -> Iterator[Batch]:
@@ -166,7 +167,7 @@ def batches(name: str, lag: int, rows: int, seed: int, stream: int = TRAINING) -
         Of `(inputs, targets)` as `Problem.draw`.
 
     Raises:
-        ValueError: If there is no such problem, or it has no such lag.
+        ValueError: If there is no such problem, it has no such lag, or there are no such rows or seed.
 
     Example:
 
@@ -176,6 +177,6 @@ def batches(name: str, lag: int, rows: int, seed: int, stream: int = TRAINING) -
     """
     check_lag(name, lag)
     checks.check_integer("rows", rows, 1)
+    checks.check_integer("seed", seed, 0)
     generator = np.random.default_rng([seed, stream])
-    while True:
-        yield PROBLEMS[name].draw(generator, rows, lag)
+    return (PROBLEMS[name].draw(generator, rows, lag) for _ in itertools.count())

@@ -132,3 +132,5 @@ def test_unknown_problems_and_lags_that_there_are_not_are_refused():
         drawn("temporal_order", 7)
     with refusal("`rows` must be an integer of at least 1. Received: rows=0."):
         drawn("adding", 5, 0)
+    with refusal("`seed` must be an integer of at least 0. Received: seed=-1."):
+        batches("adding", 5, 3, seed=-1)  # at once, not with the first batch
