@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from seqapps import gradient_figures, report
 from seqapps.long_lags import results
@@ -59,11 +60,28 @@ def _loss_figure(name: str, config: Config, rows: Mapping[str, Any]) -> Figure:
 def _truncation_section(config: Config, summed: Mapping[str, Any]) -> report.Section:
     section = report.Section("Longest solved lag by truncation")
     section.table(*results.truncation_rows(config, summed))
+    section.figure(_truncation_figure(config, summed), "Longest solved lag by truncation")
     return section.paragraph(
         "States always go on through the whole sequence. With a truncation, gradients only go back through so many "
         "steps, so nothing teaches a network to keep what was read before.",
         "note",
     )
+
+
+def _truncation_figure(config: Config, summed: Mapping[str, Any]) -> Figure:
+    figure = Figure(figsize=(7.5, 3.0), layout="constrained")
+    axes = figure.subplots()
+    truncations = [*map(str, sorted(config.truncations)), "none"]
+    for number, cell in enumerate(config.cells):
+        longest = [summed[truncation][cell]["longest_solved_lag"] or 0 for truncation in truncations]
+        line_style = ("-", "--", ":")[number % 3]  # cells often solve the same
+        axes.plot(longest, marker="o", color=report.COLORS[number], linestyle=line_style, label=cell)
+    axes.set_xticks(range(len(truncations)), [*truncations[:-1], "all steps"])
+    axes.set_xlabel("steps through which gradients go back")
+    axes.set_ylabel("longest solved lag (0: none)")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=8)
+    return figure
 
 
 def _flow_sections(name: str, config: Config, trials: results.Results) -> list[report.Section]:

@@ -92,7 +92,6 @@ class Network:
         return [*itertools.pairwise(bounds)]
 
 
-@keras.saving.register_keras_serializable("seqapps")
 class DenseDescent(keras.optimizers.SGD):
     """Gradient descent that counts the norms of gradients before they are clipped, as `DenseAdam` does.
 

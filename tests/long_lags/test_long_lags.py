@@ -55,6 +55,7 @@ def test_the_recurrent_weights_start_with_the_gain():
     np.testing.assert_allclose(recurrent @ recurrent.T, 2.25 * np.eye(UNITS), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_training_that_solves_its_problem_ends_and_is_the_same_again():
     config = Config(units=UNITS, max_steps=900, learning_rate=0.03)
     first = long_training.train("temporal_order", config, Trial("gru", LAG, 0))
@@ -78,9 +79,38 @@ def test_a_training_that_explodes_is_said_to_diverge_and_ends():
     json.dumps(told, allow_nan=False)
 
 
+def test_a_training_that_blew_up_and_came_back_has_diverged():
+    """The states of a simple_rnn are bounded, and the learning rate falls to 0: at the end nothing is to be seen."""
+    config = Config(units=UNITS, learning_rate=3.0, max_steps=300)
+    told = long_training.train("adding", config, Trial("simple_rnn", LAG, 0))
+    assert told["course"][0][1] > 10 * PROBLEMS["adding"].baseline(LAG) > 5 * told["loss"]
+    assert told["diverged"]
+
+
+def test_clipping_holds_a_simple_rnn_whose_gain_makes_it_explode():
+    options = {"units": 16, "optimizer": "sgd", "learning_rate": 0.3, "recurrent_gain": 1.5, "max_steps": 200}
+    free, held = (
+        long_training.train("adding", Config(clip_norm=limit, **options), Trial("simple_rnn", LAG, 0))
+        for limit in (None, 1.0)
+    )
+    assert (free["diverged"], free["loss"], free["clipped_share"]) == (True, None, 0)
+    assert not held["diverged"]
+    assert held["loss"] < 1.2 * PROBLEMS["adding"].baseline(LAG)
+    assert held["clipped_share"] > 0
+
+
 def test_a_training_ends_with_its_minutes():
     config = Config(units=UNITS, max_minutes=1e-9)
-    assert long_training.train("parity", config, Trial("lstm", LAG, 0))["steps"] == 1
+    told = long_training.train("parity", config, Trial("lstm", LAG, 0))
+    assert told["steps"] == 1
+    assert (told["cell"], told["lag"], told["seed"], told["truncation"]) == ("lstm", LAG, 0, None)
+
+
+def test_the_gradients_of_every_layer_are_kept():
+    config = Config(units=UNITS, num_layers=2, max_steps=1)
+    flow = long_training.train("parity", config, Trial("lstm", LAG, 0))["flow"]
+    for moment in ("start", "end"):
+        assert list(flow[moment]) == ["layer 1, h", "layer 1, c", "layer 2, h", "layer 2, c"]
 
 
 def test_plain_descent_goes_against_the_clipped_gradient_and_counts_norms():
@@ -200,7 +230,9 @@ def test_a_comparison_goes_on_without_training_again_what_is_finished(compared, 
         *("lstm, lag 3, seed 0, truncation 2", "gru, lag 3, seed 0, truncation 2"),
     ]
     assert [line for line in capsys.readouterr().out.splitlines() if line.endswith("…")] == [f"{key} …" for key in new]
-    assert "Longest solved lag by truncation" in (tmp_path / "problems.html").read_text()
+    page = (tmp_path / "problems.html").read_text()
+    assert "Longest solved lag by truncation" in page
+    assert page.count("<img") == 4
 
 
 def test_folders_that_cannot_be_used_are_refused_before_anything_is_trained(compared, tmp_path):
@@ -235,7 +267,9 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_is_trained(comp
         message.replace("`units` must be 7", "`problem` must be 'adding'").replace("units=5", "problem='parity'")
     ):
         runner.compare("parity", config, compared, resume=True)
-    with refusal("`lag` must be an integer of at least 8. Received: lag=3. The temporal order needs that many steps."):
+    with refusal(
+        "`lags` must be an integer of at least 8. Received: lags=3. The temporal order needs that many steps."
+    ):
         runner.compare("temporal_order", config, tmp_path / "new")
     assert (compared / "problems.json").read_bytes() == before
     assert not (tmp_path / "new").exists()
@@ -279,6 +313,9 @@ def test_wrong_words_end_the_command(tmp_path, capsys):
     assert cli.run(["problems", "parity", str(tmp_path), "--seeds", "1,1"]) == cli.USAGE
     expected = "seqapps problems parity: `seeds` must be a list without the same twice. Received: seeds=[1, 1].\n"
     assert capsys.readouterr().err == expected
+    assert cli.run(["problems", "temporal_order", str(tmp_path), "--lags", "20,5"]) == cli.USAGE
+    expected = "`lags` must be an integer of at least 8. Received: lags=5. The temporal order needs that many steps.\n"
+    assert capsys.readouterr().err == f"seqapps problems temporal_order: {expected}"
     assert cli.run(["problems", "addition", str(tmp_path)]) == cli.USAGE
     (tmp_path / "notes.txt").write_text("mine")
     assert cli.run(["problems", "parity", str(tmp_path)]) == cli.PROBLEM
