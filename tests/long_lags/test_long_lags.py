@@ -55,7 +55,6 @@ def test_the_recurrent_weights_start_with_the_gain():
     np.testing.assert_allclose(recurrent @ recurrent.T, 2.25 * np.eye(UNITS), atol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_training_that_solves_its_problem_ends_and_is_the_same_again():
     config = Config(units=UNITS, max_steps=900, learning_rate=0.03)
     first = long_training.train("temporal_order", config, Trial("gru", LAG, 0))
