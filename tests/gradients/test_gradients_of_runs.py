@@ -1,5 +1,6 @@
 """The gradients of finished runs of every task: what is measured, written and told."""
 
+import argparse
 import json
 import shutil
 from importlib import import_module
@@ -11,6 +12,7 @@ import pytest
 from refusals import refusal
 
 from seqapps import cli, gradients, run_folder
+from seqapps.cli.gradients import add_flags
 from seqapps.recurrent.gradient_flow import gradient_flow
 from seqapps.tasks import TASKS
 from seqapps.tasks.forecasting import data as forecasting_data
@@ -193,6 +195,14 @@ def test_the_command_writes_into_the_run(trained_run, toys, tmp_path, capsys):
     options = run_folder.read_json(run / "config.json")
     run_folder.prepare(run, options, resume=False, overwrite=True)  # a new run keeps nothing of the old one
     assert [path.name for path in run.iterdir()] == ["config.json"]
+
+
+def test_the_command_offers_what_the_function_takes():
+    """It is built without TensorFlow, so it cannot ask the function."""
+    parser = argparse.ArgumentParser()
+    add_flags(parser, "data")
+    assert tuple(next(each.choices for each in parser._actions if each.dest == "split")) == gradients.SPLITS
+    assert (parser.get_default("split"), parser.get_default("rows")) == ("validation", gradients.ROWS)
 
 
 def test_what_is_no_run_of_the_task_is_refused(trained_run, tmp_path, capsys):
