@@ -35,8 +35,8 @@ class Curve:
 
         Example:
 
-        >>> Curve(0, "forward", "h", norms=(2.0, 0.1, 0.3), rows=(3, 3, 1), starts=(2.0, 2.0, 6.0)).shares
-        (1.0, 0.05, 0.05)
+        >>> Curve(0, "forward", "h", norms=(2.0, 0.5, 1.5), rows=(3, 3, 1), starts=(2.0, 2.0, 6.0)).shares
+        (1.0, 0.25, 0.25)
         """
         pairs = zip(self.norms, self.starts, strict=True)
         return tuple(norm / start if start else math.nan for norm, start in pairs)
