@@ -69,7 +69,7 @@ def fit(
         The course of the training.
 
     Raises:
-        ValueError: If the loss stops being a finite number.
+        ValueError: If the loss or the norm of a gradient stops being a finite number.
     """
     model.optimizer.build(model.trainable_variables)
     state = ResumableTraining(checkpoints, config.patience, config.max_minutes, after_epoch, score)
