@@ -14,13 +14,13 @@ import math
 import platform
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import training_runs
 
 from seqapps import gradient_figures, run_folder
+from seqapps.long_lags.results import shown
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -46,15 +46,17 @@ TOLD = {
     "exploding": (
         "A simple_rnn whose recurrent weights start as an orthogonal matrix times 1.3, trained by gradient descent on "
         "the adding problem at a lag of 10, with ten seeds. Diverged: the loss is not finite, or above ten times that "
-        "of the best answer without a memory."
+        "of always answering 1, at the end or at one of the measures after every 100 steps."
     ),
-    "lags": "The longest lag that is solved; a cell that solves a lag is tried on the next one. One seed.",
+    "lags": (
+        "The longest lag up to which every lag is solved; a cell that solves a lag is tried on the next one. One seed."
+    ),
 }
 
 
 def measure(row: str) -> None:
     """Run the commands of a row, and keep what they found."""
-    began, parts = time.monotonic(), {}
+    parts = {}
     for number, (name, words) in enumerate(ROWS[row].items()):
         out = ROOT / "runs" / f"{PREFIX}{row}-{number}"
         program = [sys.executable, "-c", "from seqapps.cli import console; console()", "problems"]
@@ -70,7 +72,7 @@ def measure(row: str) -> None:
         }
         command = f"seqapps problems {problem} OUT {' '.join(options)}"
         parts[name] = {"command": command, "summary": stored["summary"], "trials": trials}
-    minutes = round((time.monotonic() - began) / 60, 1)
+    minutes = round(sum(trial["seconds"] for part in parts.values() for trial in part["trials"].values()) / 60, 1)
     machine = f"{platform.system()} on {platform.machine()}"
     training_runs.write_result(f"{PREFIX}{row}", {"machine": machine, "minutes": minutes, "parts": parts})
 
@@ -79,11 +81,10 @@ def _draw(stored: dict[str, Any]) -> None:
     """The gradients of the first seed by lag, before and after training: figures for the README."""
     for moment, figure in FIGURES.items():
         curves = {}
-        for key, trial in stored["trials"].items():
-            if ", seed 0," in key:
+        for trial in stored["trials"].values():
+            if trial["seed"] == 0:
                 for state, norms in trial["flow"][moment].items():
-                    label = f"{key.split(',')[0]}, {state}"
-                    curves[label] = [math.nan if norm is None else norm for norm in norms]
+                    curves[f"{trial['cell']}, {state}"] = [math.nan if norm is None else norm for norm in norms]
         with run_folder.atomic_path(figure) as path:
             gradient_figures.flow_figure(curves).savefig(path, dpi=120)
 
@@ -96,7 +97,7 @@ def table() -> str:
         result = results[f"{PREFIX}{row}"]
         lines += [f"## {row}", "", TOLD[row], ""]
         lines += [f"`{part['command']}`  " for part in result["parts"].values()]
-        lines += ["", f"{result['minutes']} minutes on {result['machine']}.", ""]
+        lines += ["", f"{result['minutes']} minutes of training on {result['machine']}.", ""]
         lines += [*_rows(result["parts"]), ""]
     return "\n".join(lines)
 
@@ -109,7 +110,7 @@ def _rows(parts: dict[str, Any]) -> list[str]:
     for name, part in parts.items():
         for truncation, cells in part["summary"].items():
             for cell, told in cells.items():
-                losses = ", ".join(f"{lag}: {loss:.4f}" for lag, loss in told["mean_loss"].items() if loss is not None)
+                losses = ", ".join(f"{lag}: {shown(loss)}" for lag, loss in told["mean_loss"].items())
                 back = "through all steps" if truncation == "none" else f"{truncation} steps"
                 shares = " | ".join(f"{told[kind]} of {told['trained']}" for kind in ("diverged", "solved"))
                 lines.append(

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from seqapps.recurrent.gradient_flow import VANISHED
+from seqapps.recurrent.gradient_curves import VANISHED
 from seqapps.report import COLORS
 
 LOWEST = 1e-9  # of the norm at lag 0: what is drawn as the bottom of a figure
@@ -19,8 +20,8 @@ def flow_figure(curves: Mapping[str, Sequence[float]], unit: str = "steps") -> F
     """The norm of the gradient by lag as a share of that of lag 0, one line per name, on a logarithmic scale.
 
     Args:
-        curves: Norms by lag, as `Curve.norms`. One that is zero or not finite at lag 0 has no shares and only stands in
-            the legend, which says so.
+        curves: Norms by lag of the same rows, or `Curve.shares`. One that is zero or not finite at lag 0 has no shares
+            and only stands in the legend, which says so.
         unit: What a lag counts.
     """
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
@@ -32,7 +33,8 @@ def flow_figure(curves: Mapping[str, Sequence[float]], unit: str = "steps") -> F
             told = " (no gradient)" if norms and not norms[0] else " (not finite)"
         line_style = ("-", "--", ":")[number // len(COLORS) % 3]
         color = COLORS[number % len(COLORS)]
-        axes.plot(range(len(shares)), shares, color=color, linestyle=line_style, label=f"{name}{told}")
+        marker = "o" if len(shares) == 1 else None  # a line through one point cannot be seen
+        axes.plot(range(len(shares)), shares, color=color, linestyle=line_style, marker=marker, label=f"{name}{told}")
         lowest = min([lowest, *(share for share in shares if share > 0)])
     axes.axhline(VANISHED, color="#999999", linewidth=0.8, linestyle=":", label=f"{VANISHED:.0%}")
     axes.set_yscale("log")
@@ -62,12 +64,20 @@ def gate_figure(gates: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure
     figure = Figure(figsize=(min(18.0, 2.5 + 0.2 * len(names)), 2.3 * len(gates) + 0.5), layout="constrained")
     for axes, (name, values) in zip(np.ravel(figure.subplots(len(gates), 1)), gates.items(), strict=True):
         order = np.argsort(-values.std(axis=0), kind="stable")[:MOST_UNITS]
-        image = axes.imshow(values[:, np.sort(order)].T, aspect="auto", cmap="Blues", vmin=0, vmax=1)
+        units = np.sort(order)
+        image = axes.imshow(values[:, units].T, aspect="auto", cmap="Blues", vmin=0, vmax=1)
         axes.set_ylabel(f"{name}\nunit")
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(partial(_unit_at, units)))
         if len(names) <= NAMED_STEPS:
             axes.set_xticks(range(len(names)), [_plain(word) for word in names], rotation=90, fontsize=7)
         figure.colorbar(image, ax=axes, fraction=0.02)
     return figure
+
+
+def _unit_at(units: np.ndarray, row: float, _: int) -> str:
+    """The number of the unit that a row of a heat map shows."""
+    return str(units[round(row)]) if 0 <= round(row) < len(units) else ""
 
 
 def _plain(word: str) -> str:

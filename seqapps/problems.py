@@ -1,9 +1,11 @@
 """Problems of any lag that only a network with a memory solves: data without end, made from a seed.
 
-In each the answer depends on something that was read at least `lag` steps before. What the best answer without a
-memory scores is known by calculation, so a network that does no better has remembered nothing.
+In each the answer depends on something that was read at least `lag` steps before. What the best fixed answer scores,
+one that does not depend on what is read, is known by calculation: a network that does no better has remembered nothing,
+and one that does ten times as well cannot have done without a memory.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ class Problem:
         every_step: Whether every step has an answer; else the last one alone.
         shortest_lag: That there is.
         steps: Lag → steps of a sequence.
-        baseline: Lag → loss of the best answer without a memory, mean over all answers.
+        baseline: Lag → loss of the best answer that does not depend on what is read, mean over all answers.
         draw: Random numbers, rows and lag → inputs `(rows, steps, features)` float32, and targets: `(rows,)` float32,
             or int32 classes `(rows,)` or `(rows, steps)`.
         source: Where it comes from.
@@ -101,9 +103,9 @@ PROBLEMS = {
         every_step=False,
         shortest_lag=1,
         steps=lambda lag: lag + MARKED_WITHIN,
-        baseline=lambda lag: 1 / 6,  # the variance of the sum of two uniform numbers: always answering 1
+        baseline=lambda lag: 1 / 6,  # always answering 1: the variance of the sum of two uniform numbers
         draw=_adding,
-        source="Hochreiter & Schmidhuber 1997, experiment 4; numbers from 0 to 1 as in Le et al. 2015",
+        source="Hochreiter & Schmidhuber 1997, experiment 4; numbers from 0 to 1 and the baseline as in Le et al. 2015",
     ),
     "copy_memory": Problem(
         title="copy memory",
@@ -144,11 +146,11 @@ PROBLEMS = {
 }
 
 
-def check_lag(name: str, lag: int) -> None:
-    """Refuse a lag that a problem does not have."""
+def check_lag(name: str, lag: int, option: str = "lag") -> None:
+    """Refuse a lag that a problem does not have, as a value of an option."""
     checks.check_choice("problem", name, tuple(PROBLEMS))
     advice = f"The {PROBLEMS[name].title} needs that many steps."
-    checks.check_integer("lag", lag, PROBLEMS[name].shortest_lag, advice)
+    checks.check_integer(option, lag, PROBLEMS[name].shortest_lag, advice)
 
 
 def batches(name: str, lag: int, rows: int, seed: int, stream: int = TRAINING) -> Iterator[Batch]:
@@ -165,7 +167,7 @@ def batches(name: str, lag: int, rows: int, seed: int, stream: int = TRAINING) -
         Of `(inputs, targets)` as `Problem.draw`.
 
     Raises:
-        ValueError: If there is no such problem, or it has no such lag.
+        ValueError: If there is no such problem, it has no such lag, or there are no such rows or seed.
 
     Example:
 
@@ -175,6 +177,6 @@ def batches(name: str, lag: int, rows: int, seed: int, stream: int = TRAINING) -
     """
     check_lag(name, lag)
     checks.check_integer("rows", rows, 1)
+    checks.check_integer("seed", seed, 0)
     generator = np.random.default_rng([seed, stream])
-    while True:
-        yield PROBLEMS[name].draw(generator, rows, lag)
+    return (PROBLEMS[name].draw(generator, rows, lag) for _ in itertools.count())

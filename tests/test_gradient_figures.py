@@ -24,6 +24,11 @@ def test_curves_are_shares_of_lag_0_on_a_logarithmic_scale(tmp_path):
     assert axes.get_ylim()[0] == pytest.approx(figures.LOWEST / 2)
 
 
+def test_a_curve_of_one_step_is_a_point_that_can_be_seen(tmp_path):
+    (axes,) = drawn(figures.flow_figure({"one": (2.0,), "two": (2.0, 1.0)}), tmp_path / "page.html").axes
+    assert {line.get_label(): line.get_marker() for line in axes.lines} == {"one": "o", "two": "None", "1%": "None"}
+
+
 def test_curves_without_shares_say_why(tmp_path):
     curves = {"dead": (0.0, 0.0), "broken": (np.inf, 1.0), "later": (1.0, np.nan, 0.5)}
     (axes,) = drawn(figures.flow_figure(curves, "tokens"), tmp_path / "page.html").axes
@@ -49,6 +54,10 @@ def test_of_many_units_those_that_change_are_shown_and_of_many_steps_the_numbers
     figure = drawn(figures.gate_figure({"update": values}, [f"w{n}" for n in range(steps)]), tmp_path / "page.html")
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), values[:, 3:-2].T)
     assert not any(label.get_text().startswith("w") for label in figure.axes[0].get_xticklabels())
+    labels = zip(figure.axes[0].get_yticks(), figure.axes[0].get_yticklabels(), strict=True)
+    numbers = {round(row): label.get_text() for row, label in labels if 0 <= row < figures.MOST_UNITS}
+    assert numbers == {row: str(row + 3) for row in numbers}
+    assert len(numbers) > 3
 
 
 @pytest.mark.parametrize(("clip_norm", "lines"), [(None, 2), (0.5, 3)])

@@ -160,10 +160,21 @@ def test_a_gradient_that_breaks_in_a_short_epoch_is_told_with_its_step(tmp_path)
         fit(tmp_path, [1.0, 1.0, 1.0, 1.0, math.nan, 1.0], steps=3, learning_rate=1e-9)
 
 
+def test_a_gradient_that_breaks_and_leaves_weights_and_losses_finite_is_told(tmp_path):
+    """Without a limit Adam divides by the root of a square that overflows: the update is zero, and training goes on."""
+    message = (
+        "The gradient of step 3 of epoch 1 is not a finite number. The norm of the gradient was 2.83 at first and 2.83 "
+        f"at its largest, which is no explosion: {DATA}, or lower learning_rate."
+    )
+    with refusal(message):
+        fit(tmp_path, [1.0, 1.0, 1e19, 1.0], steps=4, learning_rate=1e-9, clip_norm=None)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_first_step_that_is_not_finite_is_told(tmp_path):
     message = (
         "The gradient of step 1 of epoch 1 is not a finite number. "
-        f"No step before had a gradient that is finite: {DATA}, or lower learning_rate."
+        f"No step before had a gradient that is finite and not zero: {DATA}, or lower learning_rate."
     )
     with refusal(message):
         fit(tmp_path, [math.nan] * 3, steps=3)

@@ -1,4 +1,4 @@
-"""The long-lag problems: what they ask, how far back, and what an answer without a memory scores."""
+"""The long-lag problems: what they ask, how far back, and what the best fixed answer scores."""
 
 import math
 
@@ -51,10 +51,22 @@ def test_adding_asks_for_the_sum_of_two_numbers_the_first_of_which_lies_a_lag_ba
         assert targets[row] == pytest.approx(numbers[row, first] + numbers[row, second])
 
 
-def test_adding_without_a_memory_has_the_variance_of_two_uniform_numbers():
+def test_always_answering_1_to_adding_scores_the_variance_of_two_uniform_numbers():
     _, targets = drawn("adding", 50, 200_003)
     assert np.mean((targets - 1) ** 2) == pytest.approx(PROBLEMS["adding"].baseline(50), rel=0.02)
     assert PROBLEMS["adding"].baseline(50) == pytest.approx(0.1667, abs=1e-4)
+
+
+@pytest.mark.parametrize("lag", [1, 10])
+def test_what_the_last_step_of_adding_tells_is_far_from_solving_it(lag):
+    """The second mark may stand there: then a network without a memory knows one of the two numbers."""
+    inputs, targets = drawn("adding", lag, 200_003)
+    last, marked = inputs[:, -1].T
+    loss = np.mean((np.where(marked == 1, 0.5 + last, 1) - targets) ** 2)
+    steps = inputs.shape[1]
+    share = np.mean([1 / (steps - 1 - first) for first in range(10)])
+    assert loss == pytest.approx(1 / 6 - share / 12, rel=0.02)
+    assert loss > 0.8 * PROBLEMS["adding"].baseline(lag)
 
 
 def test_copy_memory_asks_for_what_came_first_at_the_end():
@@ -120,3 +132,5 @@ def test_unknown_problems_and_lags_that_there_are_not_are_refused():
         drawn("temporal_order", 7)
     with refusal("`rows` must be an integer of at least 1. Received: rows=0."):
         drawn("adding", 5, 0)
+    with refusal("`seed` must be an integer of at least 0. Received: seed=-1."):
+        batches("adding", 5, 3, seed=-1)  # at once, not with the first batch

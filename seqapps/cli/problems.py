@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from seqapps import config as config_module
-from seqapps.cli.starting import given, quiet_import
+from seqapps.cli.starting import given, quiet_import, refused
 from seqapps.long_lags.config import PROBLEM_NAMES, Config
 
 NAME = "problems"
@@ -28,6 +28,9 @@ def carry_out(words: argparse.Namespace) -> None:
     """Train what is not trained yet, and write the report."""
     words.verb = words.problem  # as messages name the command
     options = given(words, Config)
+    with refused(words):
+        for lag in Config(**options).lags:
+            import_module("seqapps.problems").check_lag(words.problem, lag, "lags")
     runner = quiet_import("seqapps.long_lags.runner")
     import_module("seqapps.training").keep_memory()
     runner.compare(words.problem, Config(**options), words.out, resume=words.resume, overwrite=words.overwrite)

@@ -11,7 +11,8 @@ import keras
 from seqapps import checks, report, run_folder
 from seqapps.gradients import page
 from seqapps.gradients.advice import Facts, advise
-from seqapps.recurrent.gradient_flow import Curve, GradientFlow, gradient_flow
+from seqapps.recurrent.gradient_curves import Curve, GradientFlow
+from seqapps.recurrent.gradient_flow import gradient_flow
 from seqapps.tasks import TASKS
 from seqapps.training.norms import COLUMNS
 
@@ -37,7 +38,7 @@ def measure(
         What `gradients.json` holds.
 
     Raises:
-        FileNotFoundError: If the folder is no finished run, or the data are missing.
+        FileNotFoundError: If the folder is no finished run, or weights or the data are missing.
         ValueError: If the data cannot be used.
     """
     checks.check_choice("split", split, SPLITS)
@@ -45,9 +46,7 @@ def measure(
     folder = Path(run)
     config = run_folder.read_json(folder / "config.json")
     checks.check_choice("task", config.get("task"), TASKS)
-    for name in (MODEL_FILE, START_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{str(folder)!r} is not a finished run: it has no {name}.")
+    _check_weights(folder)
     task = import_module(f"seqapps.tasks.{config['task']}.gradients")
     model = keras.models.load_model(folder / MODEL_FILE, compile=False)
     probe = task.gradient_batch(model, folder, data, split, rows)
@@ -55,7 +54,16 @@ def measure(
     model.load_weights(folder / START_FILE)
     start = gradient_flow(probe.stack, probe.losses)
     history = _history(folder / "history.csv")
-    facts = Facts(config["cell"], config["residual"], config["clip_norm"], probe.limit, end.curves, history)
+    facts = Facts(
+        cell=config["cell"],
+        residual=config["residual"],
+        bidirectional=probe.stack.bidirectional,
+        reads_all=probe.reads_all,
+        clip_norm=config["clip_norm"],
+        limit=probe.limit,
+        curves=end.curves,
+        history=history,
+    )
     told = {
         "task": config["task"],
         "split": split,
@@ -75,6 +83,16 @@ def measure(
     return told
 
 
+def _check_weights(folder: Path) -> None:
+    """Refuse a folder without the weights before and after training."""
+    if not (folder / MODEL_FILE).is_file():
+        raise FileNotFoundError(f"{str(folder)!r} is not a finished run: it has no {MODEL_FILE}.")
+    if not (folder / START_FILE).is_file():
+        raise FileNotFoundError(
+            f"{str(folder)!r} has no {START_FILE}, the weights before training: train it anew to compare with them."
+        )
+
+
 def summary(told: dict[str, Any]) -> str:
     """The table of lags and the advice, for the terminal."""
     heading = f"Lag at which the gradient falls below 1 % of its start ({told['rows']} rows, {told['split']}):"
@@ -90,7 +108,9 @@ def _stored_curve(curve: Curve) -> dict[str, Any]:
     norms = [norm if math.isfinite(norm) else None for norm in curve.norms]
     growth = curve.growth if math.isfinite(curve.growth) else None
     own = {"layer": curve.layer, "direction": curve.direction, "state": curve.state}
-    return own | {"vanishes_at": curve.vanishes_at, "growth": growth, "norms": norms, "rows": list(curve.rows)}
+    told = {"vanishes_at": curve.vanishes_at, "growth": growth}
+    starts = [start if math.isfinite(start) else None for start in curve.starts]
+    return own | told | {"norms": norms, "rows": list(curve.rows), "starts": starts}
 
 
 def _history(path: Path) -> list[dict[str, float]]:

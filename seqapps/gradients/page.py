@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from seqapps import gradient_figures, report
-from seqapps.recurrent.gradient_flow import Gate, GradientFlow, Probe
+from seqapps.recurrent.gradient_curves import Curve, Gate, GradientFlow
+from seqapps.recurrent.gradient_flow import Probe
 
 SHOWN = 3  # rows whose gates are shown
 
@@ -37,8 +38,10 @@ def lag_table(told: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def _lag(curve: dict[str, Any]) -> str:
-    longest = len(curve["norms"]) - 1
-    return f"not within {longest}" if curve["vanishes_at"] is None else str(curve["vanishes_at"])
+    if None in curve["norms"]:
+        return "not finite"
+    known = max((lag for lag, start in enumerate(curve["starts"]) if start), default=0)
+    return f"not within {known}" if curve["vanishes_at"] is None else str(curve["vanishes_at"])
 
 
 def _growth(curve: dict[str, Any]) -> str:
@@ -53,8 +56,9 @@ def _lag_section(told: dict[str, Any]) -> report.Section:
     limit = told["truncation_steps"]
     cut = "" if limit is None else f" Training sends no gradient further back than truncation_steps, {limit}."
     return section.paragraph(
-        "The first lag at which the norm of the loss gradient is below 1 % of that of lag 0, in steps before the place "
-        "where a direction ends. h and c are the states after a step, input is what the layer read. Mean over "
+        "The first lag at which the norm of the loss gradient is below 1 % of what the same rows have at lag 0, in "
+        "steps before the place where a direction ends. h and c are the states after a step, input is what the layer "
+        "read. Mean over "
         f"{told['rows']} rows of the {told['split']} part; a loss that reads the outputs of all steps is only followed "
         f"into the last one of each direction.{cut}",
         "note",
@@ -65,10 +69,23 @@ def _curve_sections(flows: Sequence[GradientFlow]) -> list[report.Section]:
     """The norms by lag, before and after training."""
     sections = []
     for moment, flow in zip(("start", "end"), flows, strict=True):
-        curves = {f"layer {e.layer + 1}, {e.direction}, {e.state}": e.norms for e in flow.curves if e.state != "input"}
         section = report.Section(f"Gradients by lag at the {moment} of training")
-        sections.append(section.figure(gradient_figures.flow_figure(curves), f"Norms by lag at the {moment}"))
+        for kind, is_input in (("states", False), ("inputs", True)):
+            own = [each for each in flow.curves if (each.state == "input") == is_input]
+            figure = gradient_figures.flow_figure({_name(each): _drawn(each) for each in own})
+            section.paragraph(f"With respect to the {kind} of every layer:")
+            section.figure(figure, f"Gradients of the {kind} by lag at the {moment}")
+        sections.append(section)
     return sections
+
+
+def _name(curve: Curve) -> str:
+    return f"layer {curve.layer + 1}, {curve.direction}, {curve.state}"
+
+
+def _drawn(curve: Curve) -> Sequence[float]:
+    """Shares; of a curve without a gradient the norms, which are zero."""
+    return curve.shares if curve.norms[0] else curve.norms
 
 
 def _training_section(told: dict[str, Any]) -> report.Section:

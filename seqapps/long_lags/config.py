@@ -15,7 +15,9 @@ class Config(Options):
 
     cells: tuple[str, ...] = option(CELL_NAMES, "recurrent cells", choices=CELL_NAMES)
     lags: tuple[int, ...] = option((10, 20, 50, 100, 200), "steps to remember", minimum=1)
-    seeds: tuple[int, ...] = option((0, 1, 2), "seeds of weights and data; every lag is trained once with each")
+    seeds: tuple[int, ...] = option(
+        (0, 1, 2), "seeds of weights and data; every lag is trained once with each", minimum=0
+    )
     truncations: tuple[int, ...] = option(
         (), "steps through which gradients go back, beside all of them; states go on through all", minimum=1
     )

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from seqapps import gradient_figures, report
 from seqapps.long_lags import results
 from seqapps.long_lags.config import Config
-from seqapps.long_lags.training import SOLVED, TEST_ROWS, WORSE
+from seqapps.long_lags.training import SOLVED, STEPS_BETWEEN_MEASURES, TEST_ROWS, WORSE
 from seqapps.problems import PROBLEMS
 
 
@@ -31,12 +32,12 @@ def _loss_section(name: str, config: Config, summed: Mapping[str, Any]) -> repor
     kind = "Nats per answer" if problem.classes else "Squared error"
     section.paragraph(
         f"{kind} on {TEST_ROWS} fresh sequences, mean over {len(config.seeds)} seed(s); lower is better. A lag counts "
-        f"as solved if that is at most {SOLVED:.0%} of the loss of the best answer without a memory, which is "
-        "calculated. A cell that solves a lag with no seed is not trained on longer ones. "
+        f"as solved if that is at most {SOLVED:.0%} of the loss of the best answer that does not depend on what is "
+        "read, which is calculated. A cell that solves a lag with no seed is not trained on longer ones. "
         f"Source of the problem: {problem.source}.",
         "note",
     )
-    return section.figure(_loss_figure(name, config, summed["none"]), "Loss by lag, beside that without a memory")
+    return section.figure(_loss_figure(name, config, summed["none"]), "Loss by lag, beside the best fixed answer")
 
 
 def _loss_figure(name: str, config: Config, rows: Mapping[str, Any]) -> Figure:
@@ -44,10 +45,10 @@ def _loss_figure(name: str, config: Config, rows: Mapping[str, Any]) -> Figure:
     axes = figure.subplots()
     lags = sorted(config.lags)
     for number, (cell, row) in enumerate(rows.items()):
-        losses = [math.nan if (loss := row["mean_loss"][str(lag)]) is None else loss for lag in lags]
+        losses = [math.nan if (loss := row["mean_loss"].get(str(lag))) is None else loss for lag in lags]
         axes.plot(lags, losses, marker="o", color=report.COLORS[number], label=cell)
     baseline = [PROBLEMS[name].baseline(lag) for lag in lags]
-    axes.plot(lags, baseline, color="#999999", label="without a memory")
+    axes.plot(lags, baseline, color="#999999", label="best fixed answer")
     axes.plot(lags, [SOLVED * each for each in baseline], color="#999999", linestyle=":", label="solved below")
     axes.set_yscale("log")
     axes.set_xlabel("lag (steps)")
@@ -59,11 +60,28 @@ def _loss_figure(name: str, config: Config, rows: Mapping[str, Any]) -> Figure:
 def _truncation_section(config: Config, summed: Mapping[str, Any]) -> report.Section:
     section = report.Section("Longest solved lag by truncation")
     section.table(*results.truncation_rows(config, summed))
+    section.figure(_truncation_figure(config, summed), "Longest solved lag by truncation")
     return section.paragraph(
         "States always go on through the whole sequence. With a truncation, gradients only go back through so many "
         "steps, so nothing teaches a network to keep what was read before.",
         "note",
     )
+
+
+def _truncation_figure(config: Config, summed: Mapping[str, Any]) -> Figure:
+    figure = Figure(figsize=(7.5, 3.0), layout="constrained")
+    axes = figure.subplots()
+    truncations = [*map(str, sorted(config.truncations)), "none"]
+    for number, cell in enumerate(config.cells):
+        longest = [summed[truncation][cell]["longest_solved_lag"] or 0 for truncation in truncations]
+        line_style = ("-", "--", ":")[number % 3]  # cells often solve the same
+        axes.plot(longest, marker="o", color=report.COLORS[number], linestyle=line_style, label=cell)
+    axes.set_xticks(range(len(truncations)), [*truncations[:-1], "all steps"])
+    axes.set_xlabel("steps through which gradients go back")
+    axes.set_ylabel("longest solved lag (0: none)")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=8)
+    return figure
 
 
 def _flow_sections(name: str, config: Config, trials: results.Results) -> list[report.Section]:
@@ -83,9 +101,9 @@ def _flow_sections(name: str, config: Config, trials: results.Results) -> list[r
         section.figure(gradient_figures.flow_figure(curves), f"Gradient by lag at the {moment} of training")
     return [
         section.paragraph(
-            "Norm of the loss gradient with respect to the states of the first layer, mean over sequences. What must "
-            f"be remembered was read at a lag of {lag} or more: where a curve is near zero there, training cannot find "
-            "out that it mattered.",
+            "Norm of the loss gradient with respect to the states, mean over sequences. What must be remembered was "
+            f"read at a lag of {lag} or more: where a curve of the first layer is near zero there, training cannot "
+            "find out that it mattered.",
             "note",
         )
     ]
@@ -100,12 +118,15 @@ def _training_section(name: str, config: Config, trials: results.Results) -> rep
     header = ["", "loss", "end", "steps", "seconds", "gradient norm, mean", "largest", "clipped steps"]
     rows = []
     for key, each in trials.items():
-        end = "diverged" if each["diverged"] else "solved" if each["solved"] else "not solved"
-        loss = "not finite" if each["loss"] is None else f"{each['loss']:.4f}"
         norms = [report.number(each["gradient_norm"]), report.number(each["largest_gradient_norm"])]
         clipped = f"{each['clipped_share']:.0%}"
-        rows.append([key, loss, end, str(each["steps"]), f"{each['seconds']:.0f}", *norms, clipped])
+        spent = [str(each["steps"]), f"{each['seconds']:.0f}"]
+        rows.append([key, results.shown(each["loss"]), results.end(each), *spent, *norms, clipped])
     section.table(header, rows)
-    section.paragraph(f"Diverged: a loss that is not finite, or above {WORSE:g} times that without a memory.", "note")
+    section.paragraph(
+        f"Diverged: a loss that is not finite, or above {WORSE:g} times that of the best fixed answer, at the end or "
+        f"at one of the measures after every {STEPS_BETWEEN_MEASURES} steps.",
+        "note",
+    )
     options = ", ".join(f"{option} {value}" for option, value in config.to_dict().items() if value is not None)
     return section.paragraph(f"Options: {options}", "note")

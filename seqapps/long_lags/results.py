@@ -27,20 +27,25 @@ def mean_loss(name: str, trials: Results, cell: str, lag: int, seeds: Iterable[i
 
 
 def is_solved(name: str, lag: int, loss: float) -> bool:
-    """Whether a loss is at most a tenth of that of the best answer without a memory."""
+    """Whether a loss is at most a tenth of that of the best fixed answer."""
     return loss <= SOLVED * PROBLEMS[name].baseline(lag)
 
 
 def longest_solved(name: str, config: Config, trials: Results, cell: str, truncation: int | None) -> int | None:
-    """The longest lag whose mean loss over seeds solves the problem; `None` if there is none."""
-    lags = [
-        lag for lag in config.lags if is_solved(name, lag, mean_loss(name, trials, cell, lag, config.seeds, truncation))
-    ]
-    return max(lags, default=None)
+    """The longest lag up to which the mean loss over seeds solves the problem at every lag; `None` if there is none."""
+    longest = None
+    for lag in sorted(config.lags):
+        if not is_solved(name, lag, mean_loss(name, trials, cell, lag, config.seeds, truncation)):
+            break
+        longest = lag
+    return longest
 
 
 def summary(name: str, config: Config, trials: Results) -> dict[str, Any]:
-    """For every truncation (`"none"` first) and cell the longest solved lag, mean losses and counts of trainings."""
+    """For every truncation (`"none"` first) and cell the longest solved lag, mean losses and counts of trainings.
+
+    Only lags that were trained with every seed have a mean loss; it is `None` where it is not finite.
+    """
     summed: dict[str, Any] = {}
     for truncation in (None, *sorted(config.truncations)):
         rows = summed[str(truncation or "none")] = {}
@@ -54,7 +59,11 @@ def summary(name: str, config: Config, trials: Results) -> dict[str, Any]:
             ]
             rows[cell] = {
                 "longest_solved_lag": longest_solved(name, config, trials, cell, truncation),
-                "mean_loss": {str(lag): loss if math.isfinite(loss) else None for lag, loss in losses.items()},
+                "mean_loss": {
+                    str(lag): loss if math.isfinite(loss) else None
+                    for lag, loss in losses.items()
+                    if not math.isnan(loss)
+                },
                 "trained": len(mine),
                 "solved": sum(each["solved"] for each in mine),
                 "diverged": sum(each["diverged"] for each in mine),
@@ -78,25 +87,33 @@ def verdict(name: str, config: Config, rows: Mapping[str, Any]) -> str:
 
 def told(name: str, lag: int, result: Mapping[str, Any]) -> str:
     """A finished training in a line."""
-    loss, baseline = _shown(result["loss"]), PROBLEMS[name].baseline(lag)
-    end = "diverged" if result["diverged"] else "solved" if result["solved"] else "not solved"
+    loss, baseline = shown(result["loss"]), PROBLEMS[name].baseline(lag)
     seconds = f"{result['steps']} steps, {result['seconds']:.0f} s"
-    return f"loss {loss} (without a memory {baseline:.4f}): {end} after {seconds}"
+    return f"loss {loss} (best fixed answer {baseline:.4f}): {end(result)} after {seconds}"
+
+
+def end(result: Mapping[str, Any]) -> str:
+    """How a training ended."""
+    if result["diverged"]:
+        return "diverged, then solved" if result["solved"] else "diverged"
+    return "solved" if result["solved"] else "not solved"
+
+
+def shown(loss: float | None) -> str:
+    """A loss, or that it is not finite."""
+    return "not finite" if loss is None else f"{loss:.4f}"
 
 
 def loss_rows(name: str, config: Config, summed: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of mean losses by lag, without truncation."""
     lags = sorted(config.lags)
     header = ["", *(f"lag {lag}" for lag in lags), "longest solved"]
-    rows = [["best answer without a memory", *(f"{PROBLEMS[name].baseline(lag):.4f}" for lag in lags), "–"]]
+    rows = [["best fixed answer", *(f"{PROBLEMS[name].baseline(lag):.4f}" for lag in lags), "–"]]
     for cell, row in summed["none"].items():
-        cells = [_shown(row["mean_loss"][str(lag)]) for lag in lags]
+        losses = row["mean_loss"]
+        cells = [shown(losses[str(lag)]) if str(lag) in losses else "–" for lag in lags]
         rows.append([cell, *cells, str(row["longest_solved_lag"] or "–")])
     return header, rows
-
-
-def _shown(loss: float | None) -> str:
-    return "–" if loss is None else f"{loss:.4f}"
 
 
 def truncation_rows(config: Config, summed: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

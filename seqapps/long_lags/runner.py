@@ -35,7 +35,7 @@ def compare(
     """
     checks.check_choice("problem", name, tuple(PROBLEMS))
     for lag in config.lags:
-        problems.check_lag(name, lag)
+        problems.check_lag(name, lag, "lags")
     folder = Path(out)
     trials = _found(folder, name, config, resume, overwrite)
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,8 @@
 import itertools
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -21,7 +21,7 @@ from seqapps.training.norms import COLUMNS, GradientNorms
 
 SOLVED = 0.1  # of the baseline: a loss up to it means that the problem is solved
 ENOUGH = 0.5  # of that, on validation: training ends there, so that the test confirms it
-WORSE = 10.0  # times the baseline: a loss above it means that training has diverged
+WORSE = 10.0  # times the baseline: a loss above it, at the end or on the way, means that training has diverged
 STEPS_BETWEEN_MEASURES = 100
 VALIDATION_ROWS, TEST_ROWS, FLOW_ROWS = 500, 2000, 16
 TEST_BATCH = 500
@@ -93,7 +93,6 @@ class Network:
         return [*itertools.pairwise(bounds)]
 
 
-@keras.saving.register_keras_serializable("seqapps")
 class DenseDescent(keras.optimizers.SGD):
     """Gradient descent that counts the norms of gradients before they are clipped, as `DenseAdam` does.
 
@@ -121,9 +120,9 @@ def train(name: str, config: Config, trial: Trial) -> dict[str, Any]:
         trial: What is trained.
 
     Returns:
-        `loss` of the test sequences (`None` where it is not finite), `solved`, `diverged`, `steps` and `seconds` of the
-        training, the norms of its gradients, its `course` (pairs of a step and its validation loss), and `flow`: the
-        gradient's norms by lag at the `start` and the `end` of the training.
+        What a trial is, `loss` of the test sequences (`None` where it is not finite), `solved`, `diverged` (also if it
+        came back), `steps` and `seconds` of the training, the norms of its gradients, its `course` (pairs of a step and
+        its validation loss), and `flow`: the gradient's norms by lag at the `start` and the `end` of the training.
     """
     problem = PROBLEMS[name]
     training.set_seed(trial.seed)
@@ -133,7 +132,7 @@ def train(name: str, config: Config, trial: Trial) -> dict[str, Any]:
     step, measure = _compiled(network, optimizer, problem.steps(trial.lag))
     validation = _fixed(name, trial, problems.VALIDATION, VALIDATION_ROWS)
     flow = {"start": _flow(network, name, trial)}
-    limit = SOLVED * ENOUGH * problem.baseline(trial.lag)
+    baseline = problem.baseline(trial.lag)
     began, course, steps = time.monotonic(), [], 0
     for inputs, targets in problems.batches(name, trial.lag, config.batch_size, trial.seed):
         step(inputs, targets)
@@ -142,21 +141,35 @@ def train(name: str, config: Config, trial: Trial) -> dict[str, Any]:
         over = steps == config.max_steps or seconds > 60 * (config.max_minutes or math.inf)
         if over or steps % STEPS_BETWEEN_MEASURES == 0:
             course.append((steps, _mean(measure, validation)))
-            if over or not math.isfinite(course[-1][1]) or course[-1][1] <= limit:
+            if over or not math.isfinite(course[-1][1]) or course[-1][1] <= ENOUGH * SOLVED * baseline:
                 break
     loss = _mean(measure, _fixed(name, trial, problems.TEST, TEST_ROWS))
     flow["end"] = _flow(network, name, trial)
     told = optimizer.norms.read()
     return {
+        **asdict(trial),
         "loss": _number(loss),
-        "solved": loss <= SOLVED * problem.baseline(trial.lag),
-        "diverged": not loss <= WORSE * problem.baseline(trial.lag),
+        "solved": loss <= SOLVED * baseline,
+        "diverged": has_diverged([loss, *(value for _, value in course)], baseline),
         "steps": steps,
         "seconds": round(time.monotonic() - began, 1),
         **{column: told[column] for column in COLUMNS},
         "course": [(at, _number(value)) for at, value in course],
         "flow": flow,
     }
+
+
+def has_diverged(losses: Iterable[float], baseline: float) -> bool:
+    """Whether one of the losses of a training is not finite, or above ten times the baseline.
+
+    The last one alone does not tell: a network whose states are bounded comes back when its learning rate falls to 0.
+
+    Example:
+
+    >>> has_diverged([0.16, 2.1, 0.17], baseline=0.2), has_diverged([0.16, 1.9], baseline=0.2)
+    (True, False)
+    """
+    return not all(loss <= WORSE * baseline for loss in losses)
 
 
 def _optimizer(config: Config) -> Any:
@@ -200,10 +213,14 @@ def _number(value: float) -> float | None:
 
 
 def _flow(network: Network, name: str, trial: Trial) -> dict[str, list[float | None]]:
-    """Norms by lag of the gradient with respect to the states of the first layer, without truncation."""
+    """Norms by lag of the gradient with respect to the states of every layer, without truncation."""
     inputs, targets = next(problems.batches(name, trial.lag, FLOW_ROWS, trial.seed, problems.VALIDATION))
     truncation, network.truncation = network.truncation, None
     flow = gradient_flow(network.stack, lambda: network.losses(tf.constant(inputs), targets))
     network.truncation = truncation
-    curves = [curve for curve in flow.curves if curve.layer == 0 and curve.state != "input"]
-    return {curve.state: [_number(norm) for norm in curve.norms] for curve in curves}
+    several = len(network.stack.recurrent_layers) > 1
+    return {
+        f"layer {curve.layer + 1}, {curve.state}" if several else curve.state: [_number(norm) for norm in curve.norms]
+        for curve in flow.curves
+        if curve.state != "input"
+    }

@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from seqapps.recurrent.gradient_curves import Curve, Gate, GradientFlow
 from seqapps.recurrent.stack import STATES_PER_CELL, RecurrentStack
 
-VANISHED = 0.01  # of the norm where the loss is taken, below which a gradient counts as gone
 STATE_NAMES = ("h", "c")
 INPUT = "input"
 # Where a cell's gates stand in the columns of its kernels; a `simple_rnn` has none.
@@ -29,81 +29,6 @@ GATES: dict[str, dict[str, int]] = {
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The norm of the loss gradient with respect to one state of one direction of one layer, lag by lag.
-
-    Attributes:
-        layer: Counted from 0, the one that reads the inputs.
-        direction: `"forward"` or `"backward"`.
-        state: `"h"`, `"c"` (LSTM) or `"input"`, what the layer read at the step.
-        norms: At every lag: real steps before the one where the direction ends. Euclidean norm over the units of a
-            row, then the arithmetic mean over the rows that are long enough to have the lag.
-        rows: At every lag, how many these are.
-    """
-
-    layer: int
-    direction: str
-    state: str
-    norms: tuple[float, ...]
-    rows: tuple[int, ...]
-
-    @property
-    def vanishes_at(self) -> int | None:
-        """The first lag whose norm is below 1 % of that of lag 0; `None` if there is none, 0 if all are zero.
-
-        Example:
-
-        >>> Curve(0, "forward", "h", (2.0, 0.1, 0.01), (3, 3, 1)).vanishes_at
-        2
-        """
-        if not self.norms[0]:
-            return 0
-        return next((lag for lag, norm in enumerate(self.norms) if norm < VANISHED * self.norms[0]), None)
-
-    @property
-    def growth(self) -> float:
-        """The largest norm as a multiple of that of lag 0; 0 if that is zero."""
-        return max(self.norms) / self.norms[0] if self.norms[0] else 0.0
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What a gate let through at every step.
-
-    Attributes:
-        layer: Counted from 0.
-        direction: `"forward"` or `"backward"`.
-        name: `"input"`, `"forget"` and `"output"` of an LSTM, `"update"` and `"reset"` of a GRU. As in Keras, an open
-            `update` (1) keeps the old state and an open `forget` the old `c`.
-        values: `(batch, time, units)` between 0 and 1, in the order of time; NaN at padding.
-    """
-
-    layer: int
-    direction: str
-    name: str
-    values: Any
-
-
-@dataclass(frozen=True)
-class GradientFlow:
-    """What `gradient_flow` measures.
-
-    Attributes:
-        curves: Layer by layer, forward then backward, `h`, `c` and `input`.
-        gates: In the same order; empty for `simple_rnn`, which has none.
-    """
-
-    curves: tuple[Curve, ...]
-    gates: tuple[Gate, ...]
-
-    def curve(self, layer: int, direction: str, state: str) -> Curve:
-        """One of the curves."""
-        return next(
-            each for each in self.curves if (each.layer, each.direction, each.state) == (layer, direction, state)
-        )
-
-
-@dataclass(frozen=True)
 class Probe:
     """A model's stack and losses of a batch that go through it: what a task gives to have its gradients measured.
 
@@ -112,28 +37,32 @@ class Probe:
         losses: Runs the model on the batch → its losses.
         names: `(rows, steps)` words for the steps of every row, without padding.
         limit: Steps that training reads at once, beyond which no gradient goes; `None` where rows are read whole.
+        reads_all: Whether the loss reads the outputs of all steps and not only those where directions end.
     """
 
     stack: RecurrentStack
     losses: Callable[[], Any]
     names: tuple[tuple[str, ...], ...]
     limit: int | None = None
+    reads_all: bool = False
 
 
 def gradient_flow(stack: RecurrentStack, losses: Callable[[], Any], *, everywhere: bool = False) -> GradientFlow:
     """Norms of the loss gradient at every lag, and the gates of every step, layer by layer in both directions.
 
     Gradients are whole derivatives: through all later steps, through the layers above and, for `c`, through the `h` of
-    the same step.
+    the same step. Only of two directions in several layers each is followed alone, through the same direction of the
+    layers above: the other one ends where this one begins, and would send its gradient there without any recurrence.
 
     Args:
         stack: Built; any cell, depth, direction, merge mode, with and without residuals.
         losses: Calls the stack, alone or inside a model, with `training=False` and answers a tensor of losses, which
             are summed: rows do not touch each other, so each has the gradient of its own. Only the first call of the
-            stack is measured, should there be several.
-        everywhere: Whether a loss that reads the outputs of all steps sends its gradient into all of them. By default
-            it only goes into the last real step of the forward direction and the first one of the backward direction,
-            where they end, so that what arrives further back has come through the recurrence.
+            stack is measured, should there be several. It runs once for every direction that is followed alone.
+        everywhere: Whether a loss that reads the outputs of all steps sends its gradient into all of them, and through
+            both directions of the layers above. By default it only goes into the last real step of the forward
+            direction and the first one of the backward direction, where they end, so that what arrives further back has
+            come through the recurrence.
 
     Returns:
         Curves and gates.
@@ -150,7 +79,29 @@ def gradient_flow(stack: RecurrentStack, losses: Callable[[], Any], *, everywher
     >>> flow.curve(0, "forward", "h").norms
     (1.0, 0.5, 0.25, 0.125, 0.0625)
     """
-    with tf.GradientTape() as tape, _recording(stack, tape, everywhere) as recorder:
+    directions = ("forward", "backward") if stack.bidirectional else ("forward",)
+    apart = stack.bidirectional and stack.num_layers > 1 and not everywhere
+    measured: dict[int, tuple[_Trace, dict[str, list]]] = {}
+    for alone in (False, True) if apart else (None,):
+        for number, (trace, gradients) in enumerate(_stepped(stack, losses, everywhere, alone)):
+            if alone in (None, trace.backward):
+                measured[number] = trace, gradients
+    if all(each is None for _, gradients in measured.values() for kind in gradients.values() for each in kind):
+        raise ValueError("`losses` must depend on what the stack answers. Received: losses without a gradient.")
+    curves: list[Curve] = []
+    gates: list[Gate] = []
+    for number, (trace, gradients) in sorted(measured.items()):
+        place = number // len(directions), directions[number % len(directions)]
+        curves += [Curve(*place, state, *trace.by_lag(state, kind)) for state, kind in gradients.items()]
+        gates += [Gate(*place, name, trace.in_time(values)) for name, values in trace.gates.items()]
+    return GradientFlow(tuple(curves), tuple(gates))
+
+
+def _stepped(
+    stack: RecurrentStack, losses: Callable[[], Any], everywhere: bool, alone: bool | None
+) -> list[tuple["_Trace", dict[str, list]]]:
+    """Every direction of every layer as it was stepped, and the gradients of its tensors."""
+    with tf.GradientTape() as tape, _recording(stack, _Recorder(tape, everywhere, alone)) as recorder:
         total = tf.reduce_sum(losses())
     expected = len(stack.recurrent_layers)
     if len(recorder.traces) != expected:
@@ -158,20 +109,8 @@ def gradient_flow(stack: RecurrentStack, losses: Callable[[], Any], *, everywher
             "`losses` must call the stack with training=False on one step at least. "
             f"Received: a function that stepped {len(recorder.traces)} of its {expected} layers and directions."
         )
-    tensors = [each for trace in recorder.traces for kind in trace.tensors.values() for each in kind]
-    gradients = tape.gradient(total, tensors)
-    if all(each is None for each in gradients):
-        raise ValueError("`losses` must depend on what the stack answers. Received: losses without a gradient.")
-    filled = iter([tf.zeros_like(t) if g is None else g for t, g in zip(tensors, gradients, strict=True)])
-    directions = ("forward", "backward") if stack.bidirectional else ("forward",)
-    curves: list[Curve] = []
-    gates: list[Gate] = []
-    for number, trace in enumerate(recorder.traces):
-        place = number // len(directions), directions[number % len(directions)]
-        for state, kind in trace.tensors.items():
-            curves.append(Curve(*place, state, *_by_lag(tf.stack([next(filled) for _ in kind], axis=1), trace.real)))
-        gates += [Gate(*place, name, trace.in_time(values)) for name, values in trace.gates.items()]
-    return GradientFlow(tuple(curves), tuple(gates))
+    gradients = tape.gradient(total, [trace.tensors for trace in recorder.traces])
+    return list(zip(recorder.traces, gradients, strict=True))
 
 
 @dataclass
@@ -196,6 +135,12 @@ class _Trace:
         stacked = tf.where(self.real[..., None], stacked, tf.constant(float("nan"), stacked.dtype))
         return tf.reverse(stacked, [1]) if self.backward else stacked
 
+    def by_lag(self, state: str, gradients: list) -> tuple[tuple, tuple, tuple]:
+        """Norms, rows and starts of a `Curve`, from a `(batch, width)` or `None`, which is zero, per step."""
+        pairs = zip(self.tensors[state], gradients, strict=True)
+        filled = [tf.zeros_like(tensor) if each is None else each for tensor, each in pairs]
+        return _by_lag(tf.stack(filled, axis=1), self.real)
+
 
 class _Recorder:
     """Steps the cells of a stack's first call in place of its layers, and keeps every state.
@@ -203,11 +148,13 @@ class _Recorder:
     Args:
         tape: That records.
         everywhere: As for `gradient_flow`.
+        alone: Which direction passes gradients on: the backward one or the other; `None` for both.
     """
 
-    def __init__(self, tape: tf.GradientTape, everywhere: bool) -> None:
+    def __init__(self, tape: tf.GradientTape, everywhere: bool, alone: bool | None) -> None:
         self.tape = tape
         self.everywhere = everywhere
+        self.alone = alone
         self.traces: list[_Trace] = []
         self._taken: set[int] = set()
         self._seen = False
@@ -241,7 +188,10 @@ class _Recorder:
             output = tf.where(kept, new[0], output)
             outputs.append(output)
         self.traces += [trace] if outputs else []
-        return tf.stack(outputs, axis=1), *states
+        whole = tf.stack(outputs, axis=1) if outputs else tf.zeros_like(inputs[:, :, :1]) * zeros[:, None]
+        if self.alone not in (None, layer.go_backwards):
+            return tf.stop_gradient(whole), *map(tf.stop_gradient, states)
+        return whole, *states
 
     def seen_by_loss(self, streams: list, mask: Any) -> list:
         """The outputs of the last layer's directions, `(batch, time, units)` in the order of time; the gradient only
@@ -259,10 +209,10 @@ class _Recorder:
 
 
 @contextmanager
-def _recording(stack: RecurrentStack, tape: tf.GradientTape, everywhere: bool) -> Iterator[_Recorder]:
-    stack.recorder = _Recorder(tape, everywhere)
+def _recording(stack: RecurrentStack, recorder: _Recorder) -> Iterator[_Recorder]:
+    stack.recorder = recorder
     try:
-        yield stack.recorder
+        yield recorder
     finally:
         stack.recorder = None
 
@@ -284,16 +234,22 @@ def _after(real: Any) -> Any:
     return counted[:, -1:] - counted
 
 
-def _by_lag(gradients: Any, real: Any) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Norms by lag, mean over rows, and the rows of every lag.
+def _by_lag(gradients: Any, real: Any) -> tuple[tuple, tuple, tuple]:
+    """Norms by lag, mean over rows, the rows of every lag, and their mean norm at lag 0.
 
     Args:
         gradients: `(batch, time, width)` in the order of reading.
         real: `(batch, time)` booleans.
     """
-    norms = tf.boolean_mask(tf.norm(tf.cast(gradients, tf.float32), axis=-1), real)
-    lags = tf.boolean_mask(_after(real), real)
+    norms = tf.norm(tf.cast(gradients, tf.float32), axis=-1)  # (batch, time)
+    after = _after(real)
+    first = tf.reduce_sum(tf.where(real & tf.equal(after, 0), norms, 0.0), axis=1, keepdims=True)  # (batch, 1)
+    lags = tf.boolean_mask(after, real)
     count = tf.reduce_max(lags, axis=0) + 1 if len(lags) else 1
     rows = tf.math.unsorted_segment_sum(tf.ones_like(lags), lags, count)
-    means = tf.math.unsorted_segment_sum(norms, lags, count) / tf.cast(tf.maximum(rows, 1), tf.float32)
-    return tuple(means.numpy().tolist()), tuple(rows.numpy().tolist())
+
+    def mean(values: Any) -> tuple[float, ...]:
+        sums = tf.math.unsorted_segment_sum(tf.boolean_mask(values, real), lags, count)
+        return tuple((sums / tf.cast(tf.maximum(rows, 1), tf.float32)).numpy().tolist())
+
+    return mean(norms), tuple(rows.numpy().tolist()), mean(tf.broadcast_to(first, tf.shape(norms)))

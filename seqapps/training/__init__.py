@@ -70,7 +70,7 @@ def fit(
         The course of the training.
 
     Raises:
-        ValueError: If the loss stops being a finite number.
+        ValueError: If the loss or the norm of a gradient stops being a finite number.
     """
     model.optimizer.build(model.trainable_variables)
     stop_if_looking(model, training_from, steps_per_epoch)

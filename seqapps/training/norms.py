@@ -65,7 +65,7 @@ def explanation(history: Sequence[Mapping[str, float]], now: Mapping[str, float]
     largest = max([now["largest_gradient_norm"], *(row["largest_gradient_norm"] for row in history)])
     data = "look for extreme values in the data"
     if not largest or not math.isfinite(first):
-        return f"No step before had a gradient that is finite: {data}, or lower learning_rate."
+        return f"No step before had a gradient that is finite and not zero: {data}, or lower learning_rate."
     told = f"The norm of the gradient was {first:.3g} at first and {largest:.3g} at its largest"
     if largest <= GREW * first:
         return f"{told}, which is no explosion: {data}, or lower learning_rate."

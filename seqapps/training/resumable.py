@@ -110,7 +110,7 @@ class ResumableTraining(keras.callbacks.Callback):
             self._check_gradients()
 
     def _check_gradients(self) -> None:
-        """Stop where a gradient was not finite: with it no weight is a number any more."""
+        """Stop where a gradient was not finite: weights are no numbers any more, or stand still from then on."""
         step = self.model.optimizer.norms.broken_at
         if step is not None:
             epoch = self.progress.epoch + 1
@@ -126,10 +126,10 @@ class ResumableTraining(keras.callbacks.Callback):
         self._swap_averages()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._check_gradients()
         row = {name: float(value) for name, value in (logs or {}).items()}
         for name, words in (("loss", "loss"), (MONITOR, "validation loss")):
             if not math.isfinite(row[name]):
-                self._check_gradients()
                 raise ValueError(
                     f"The {words} of epoch {epoch + 1} is not a finite number ({row[name]}). {self._explained()}"
                 )

@@ -1,15 +1,18 @@
 """The gradients of finished runs of every task: what is measured, written and told."""
 
+import argparse
 import json
 import shutil
 from importlib import import_module
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from refusals import refusal
 
 from seqapps import cli, gradients, run_folder
+from seqapps.cli.gradients import add_flags
 from seqapps.recurrent.gradient_flow import gradient_flow
 from seqapps.tasks import TASKS
 from seqapps.tasks.forecasting import data as forecasting_data
@@ -21,6 +24,10 @@ from seqapps.tasks.sentiment import linear
 from seqapps.tasks.sentiment import preprocessing as sentiment_preprocessing
 from seqapps.tasks.sentiment.config import Config as SentimentConfig
 from seqapps.tasks.sentiment.model import build_model as build_classifier
+from seqapps.tasks.speech import data as speech_data
+from seqapps.tasks.speech.config import Config as SpeechConfig
+from seqapps.tasks.speech.model import build_model as build_listener
+from seqapps.tasks.speech.pipeline import fitting as speech_fitting
 from seqapps.training.norms import COLUMNS
 
 ROWS = 5
@@ -44,7 +51,7 @@ def test_the_losses_are_those_of_the_model_whose_stack_is_stepped(task, cell, tr
 
     def losses():
         stepped.append(probe.losses())
-        return stepped[0]
+        return stepped[-1]
 
     flow = gradient_flow(probe.stack, losses)
     np.testing.assert_allclose(stepped[0], probe.losses(), rtol=1e-4, atol=1e-5)
@@ -64,6 +71,14 @@ def test_only_the_last_token_of_a_window_sends_its_loss_back(trained_run, toys):
     everywhere = gradient_flow(probe.stack, probe.losses, everywhere=True).curve(0, "forward", "h").norms
     assert ends[0] == pytest.approx(everywhere[0])
     assert ends[-1] < everywhere[-1]
+
+
+def test_windows_of_text_are_spread_over_short_documents(trained_run, tmp_path):
+    """Every text is longer than the one before, and none is cut: the longest are not preferred."""
+    texts = pd.DataFrame({"text": ["abcabcabcabc"[number:][: number + 4] for number in range(6)]})
+    run = trained_run("generation", "gru")
+    probe = import_module("seqapps.tasks.generation.gradients").gradient_batch(load(run), run, texts, "all", 3)
+    assert ["".join(names[1:]) for names in probe.names] == texts["text"][[0, 2, 4]].tolist()
 
 
 @every_run
@@ -89,7 +104,7 @@ def test_a_run_is_measured_before_and_after_its_training(task, cell, trained_run
     page = (tmp_path / "out" / "gradients.html").read_text()
     assert ("A simple_rnn has no gates." in page) == (cell == "simple_rnn")
     directions = len({curve["direction"] for curve in told["curves"]["end"]})
-    assert page.count("<img") == 3 + (3 * directions if cell != "simple_rnn" else 0)
+    assert page.count("<img") == 5 + (3 * directions if cell != "simple_rnn" else 0)
     printed = capsys.readouterr().out
     for sentence in told["advice"]:
         assert sentence in printed
@@ -142,6 +157,28 @@ def test_every_kind_of_classifier_is_measured(options, toys, tmp_path):
     assert probe.losses().shape == ((ROWS, 2) if "label_separator" in options else (ROWS,))
 
 
+def test_recordings_that_cannot_be_learned_from_are_told_and_others_taken(toys, tmp_path, capsys):
+    toy = toys["speech transcripts"]
+    config = SpeechConfig(**toy.options)
+    splits = speech_data.load(toy.data, config)
+    config = speech_data.resolved(config, splits)
+    prepared = speech_fitting.fitted(speech_fitting.read(splits, config, tmp_path), splits, config)
+    run_folder.write_json(tmp_path / "config.json", {"task": "speech", **config.to_dict()})
+    run_folder.write_json(tmp_path / "preprocessing.json", {"fitted": prepared.to_dict(), "fingerprints": {}})
+    model = build_listener(config, prepared)
+    some = toy.data.iloc[: ROWS + 3].copy()
+    some.iloc[[0, 1, 4], 1] = "unheard"
+    probe = probe_of("speech", tmp_path, some, model, "all")
+    assert len(probe.names) == len(probe.losses()) == ROWS
+    assert np.isfinite(probe.losses()).all()
+    assert capsys.readouterr().out == "Not measured: 3 recordings with a token outside the vocabulary.\n"
+    with refusal(
+        "No recording of the split 'all' can be learned from. "
+        f"Not measured: {ROWS} recordings with a token outside the vocabulary."
+    ):
+        probe_of("speech", tmp_path, some.iloc[:ROWS].assign(transcript="unheard"), model, "all")
+
+
 def test_every_row_of_other_data_can_be_measured(trained_run, toys, tmp_path):
     run = trained_run("sentiment", "gru")
     texts = toys["sentiment"].data.iloc[[0, 1]].assign(text=["splendid", ""])
@@ -160,6 +197,14 @@ def test_the_command_writes_into_the_run(trained_run, toys, tmp_path, capsys):
     assert [path.name for path in run.iterdir()] == ["config.json"]
 
 
+def test_the_command_offers_what_the_function_takes():
+    """It is built without TensorFlow, so it cannot ask the function."""
+    parser = argparse.ArgumentParser()
+    add_flags(parser, "data")
+    assert tuple(next(each.choices for each in parser._actions if each.dest == "split")) == gradients.SPLITS
+    assert (parser.get_default("split"), parser.get_default("rows")) == ("validation", gradients.ROWS)
+
+
 def test_what_is_no_run_of_the_task_is_refused(trained_run, tmp_path, capsys):
     run = trained_run("forecasting", "gru")
     assert cli.run(["sentiment", "gradients", str(run), "data.csv"]) == cli.PROBLEM
@@ -169,6 +214,12 @@ def test_what_is_no_run_of_the_task_is_refused(trained_run, tmp_path, capsys):
     assert "`rows` must be an integer of at least 1. Received: rows=0." in capsys.readouterr().err
     run_folder.write_json(tmp_path / "config.json", run_folder.read_json(run / "config.json"))
     with refusal(f"{str(tmp_path)!r} is not a finished run: it has no model.keras.", FileNotFoundError):
+        gradients.measure(tmp_path, "data.csv")
+    (tmp_path / "model.keras").touch()
+    message = (
+        f"{str(tmp_path)!r} has no initial.weights.h5, the weights before training: train it anew to compare with them."
+    )
+    with refusal(message, FileNotFoundError):
         gradients.measure(tmp_path, "data.csv")
     with refusal("`split` must be one of 'validation', 'test', 'all'. Received: split='train'."):
         gradients.measure(run, "data.csv", split="train")

@@ -85,9 +85,38 @@ def test_a_training_that_explodes_is_said_to_diverge_and_ends():
     json.dumps(told, allow_nan=False)
 
 
+def test_a_training_that_blew_up_and_came_back_has_diverged():
+    """The states of a simple_rnn are bounded, and the learning rate falls to 0: at the end nothing is to be seen."""
+    config = Config(units=UNITS, learning_rate=3.0, max_steps=300)
+    told = long_training.train("adding", config, Trial("simple_rnn", LAG, 0))
+    assert told["course"][0][1] > 10 * PROBLEMS["adding"].baseline(LAG) > 5 * told["loss"]
+    assert told["diverged"]
+
+
+def test_clipping_holds_a_simple_rnn_whose_gain_makes_it_explode():
+    options = {"units": 16, "optimizer": "sgd", "learning_rate": 0.3, "recurrent_gain": 1.5, "max_steps": 200}
+    free, held = (
+        long_training.train("adding", Config(clip_norm=limit, **options), Trial("simple_rnn", LAG, 0))
+        for limit in (None, 1.0)
+    )
+    assert (free["diverged"], free["loss"], free["clipped_share"]) == (True, None, 0)
+    assert not held["diverged"]
+    assert held["loss"] < 1.2 * PROBLEMS["adding"].baseline(LAG)
+    assert held["clipped_share"] > 0
+
+
 def test_a_training_ends_with_its_minutes():
     config = Config(units=UNITS, max_minutes=1e-9)
-    assert long_training.train("parity", config, Trial("lstm", LAG, 0))["steps"] == 1
+    told = long_training.train("parity", config, Trial("lstm", LAG, 0))
+    assert told["steps"] == 1
+    assert (told["cell"], told["lag"], told["seed"], told["truncation"]) == ("lstm", LAG, 0, None)
+
+
+def test_the_gradients_of_every_layer_are_kept():
+    config = Config(units=UNITS, num_layers=2, max_steps=1)
+    flow = long_training.train("parity", config, Trial("lstm", LAG, 0))["flow"]
+    for moment in ("start", "end"):
+        assert list(flow[moment]) == ["layer 1, h", "layer 1, c", "layer 2, h", "layer 2, c"]
 
 
 def test_plain_descent_goes_against_the_clipped_gradient_and_counts_norms():
@@ -124,7 +153,7 @@ def test_the_longest_solved_lag_is_that_whose_mean_loss_is_a_tenth_of_the_baseli
     assert summed["none"]["gru"]["mean_loss"] == pytest.approx({"10": 0.0165, "20": 0.017, "40": 0.165})
     assert summed["none"]["lstm"] == {
         "longest_solved_lag": None,
-        "mean_loss": dict.fromkeys(("10", "20", "40")),
+        "mean_loss": {"10": None},
         "trained": 2,
         "solved": 1,
         "diverged": 1,
@@ -135,10 +164,34 @@ def test_the_longest_solved_lag_is_that_whose_mean_loss_is_a_tenth_of_the_baseli
     )
     assert results.truncation_rows(config, summed)[1] == [["through all steps", "10", "–"], ["15 steps", "10", "–"]]
     assert results.loss_rows("adding", config, summed)[1] == [
-        ["best answer without a memory", "0.1667", "0.1667", "0.1667", "–"],
+        ["best fixed answer", "0.1667", "0.1667", "0.1667", "–"],
         ["gru", "0.0165", "0.0170", "0.1650", "10"],
-        ["lstm", "–", "–", "–", "–"],
+        ["lstm", "not finite", "–", "–", "–"],
     ]
+
+
+def test_a_lag_counts_as_solved_only_if_all_shorter_ones_are():
+    """A cell is tried on a longer lag where one seed of several solved; that one may be solved again."""
+    config = Config(cells=("gru",), lags=(10, 20, 40), seeds=(0, 1))
+    solved = [0.001, 0.001]
+    trials = {**keyed("gru", 10, solved), **keyed("gru", 20, [0.001, 0.16]), **keyed("gru", 40, solved)}
+    summed = results.summary("adding", config, trials)
+    assert summed["none"]["gru"]["longest_solved_lag"] == 10
+    assert results.verdict("adding", config, summed) == "On the adding problem gru solves lags up to 10."
+
+
+@pytest.mark.parametrize(
+    ("loss", "solved", "diverged", "expected"),
+    [
+        (0.01, True, False, "loss 0.0100 (best fixed answer 0.1667): solved after 300 steps, 7 s"),
+        (0.2, False, False, "loss 0.2000 (best fixed answer 0.1667): not solved after 300 steps, 7 s"),
+        (0.01, True, True, "loss 0.0100 (best fixed answer 0.1667): diverged, then solved after 300 steps, 7 s"),
+        (None, False, True, "loss not finite (best fixed answer 0.1667): diverged after 300 steps, 7 s"),
+    ],
+)
+def test_a_finished_training_is_told_in_a_line(loss, solved, diverged, expected):
+    result = {"loss": loss, "solved": solved, "diverged": diverged, "steps": 300, "seconds": 7.2}
+    assert results.told("adding", LAG, result) == expected
 
 
 def test_a_truncation_of_all_steps_is_none():
@@ -183,7 +236,9 @@ def test_a_comparison_goes_on_without_training_again_what_is_finished(compared, 
         *("lstm, lag 3, seed 0, truncation 2", "gru, lag 3, seed 0, truncation 2"),
     ]
     assert [line for line in capsys.readouterr().out.splitlines() if line.endswith("…")] == [f"{key} …" for key in new]
-    assert "Longest solved lag by truncation" in (tmp_path / "problems.html").read_text()
+    page = (tmp_path / "problems.html").read_text()
+    assert "Longest solved lag by truncation" in page
+    assert page.count("<img") == 4
 
 
 def test_folders_that_cannot_be_used_are_refused_before_anything_is_trained(compared, tmp_path):
@@ -218,7 +273,9 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_is_trained(comp
         message.replace("`units` must be 7", "`problem` must be 'adding'").replace("units=5", "problem='parity'")
     ):
         runner.compare("parity", config, compared, resume=True)
-    with refusal("`lag` must be an integer of at least 8. Received: lag=3. The temporal order needs that many steps."):
+    with refusal(
+        "`lags` must be an integer of at least 8. Received: lags=3. The temporal order needs that many steps."
+    ):
         runner.compare("temporal_order", config, tmp_path / "new")
     assert (compared / "problems.json").read_bytes() == before
     assert not (tmp_path / "new").exists()
@@ -267,6 +324,9 @@ def test_wrong_words_end_the_command(tmp_path, capsys):
     assert cli.run(["problems", "parity", str(tmp_path), "--seeds", "1,1"]) == cli.USAGE
     expected = "seqapps problems parity: `seeds` must be a list without the same twice. Received: seeds=[1, 1].\n"
     assert capsys.readouterr().err == expected
+    assert cli.run(["problems", "temporal_order", str(tmp_path), "--lags", "20,5"]) == cli.USAGE
+    expected = "`lags` must be an integer of at least 8. Received: lags=5. The temporal order needs that many steps.\n"
+    assert capsys.readouterr().err == f"seqapps problems temporal_order: {expected}"
     assert cli.run(["problems", "addition", str(tmp_path)]) == cli.USAGE
     (tmp_path / "notes.txt").write_text("mine")
     assert cli.run(["problems", "parity", str(tmp_path)]) == cli.PROBLEM

@@ -1,30 +1,19 @@
-"""Gradients through time beside cases by hand, finite differences and what the stack itself answers."""
+"""Gradients through time beside cases by hand and what the stack itself answers."""
 
-import itertools
+import math
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from refusals import refusal
+from toy_stacks import BATCH, FEATURES, MASK, TIME, UNITS, built, normal
 
-from seqapps.recurrent.gradient_flow import GATES, Curve, gradient_flow
+from seqapps.recurrent.gradient_curves import Curve
+from seqapps.recurrent.gradient_flow import GATES, gradient_flow
 from seqapps.recurrent.stack import CELLS, MERGES, RecurrentStack
 
-BATCH, TIME, FEATURES, UNITS = 3, 5, 2, 7
-MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 1, 0, 1, 0]], bool)  # (batch, time)
 every_cell = pytest.mark.parametrize("cell", CELLS)
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def built(units=UNITS, cell="gru", features=FEATURES, **options):
-    stack = RecurrentStack(units, cell, **options)
-    stack.build((None, None, features))
-    stack.set_weights([0.6 * normal(*weight.shape, seed=number) for number, weight in enumerate(stack.weights)])
-    return stack
 
 
 def linear(recurrent, **options):
@@ -60,6 +49,8 @@ def test_the_lag_counts_real_steps_and_the_mean_is_over_rows_that_have_it():
     curve = flow.curve(0, "forward", "h")
     assert curve.rows == (3, 3, 2, 1, 1)  # the rows have 5, 3 and 2 real steps
     np.testing.assert_allclose(curve.norms, [7 / 3, 0.5 * 7 / 3, 0.25 * 3 / 2, 0.125, 0.0625], rtol=1e-6)
+    np.testing.assert_allclose(curve.starts, [7 / 3, 7 / 3, 3 / 2, 1, 1], rtol=1e-6)
+    np.testing.assert_allclose(curve.shares, [1, 0.5, 0.25, 0.125, 0.0625], rtol=1e-6)  # whatever the losses are
 
 
 def test_the_two_directions_end_at_opposite_places():
@@ -70,6 +61,19 @@ def test_the_two_directions_end_at_opposite_places():
     halves = 0.5 ** np.arange(TIME)
     np.testing.assert_allclose(flow.curve(0, "forward", "h").norms, 2 * halves)
     np.testing.assert_allclose(flow.curve(0, "backward", "h").norms, 3 * halves)
+
+
+def test_below_the_top_the_other_direction_sends_nothing_in_where_a_direction_begins():
+    """The backward direction of the upper layer ends at step 0, the furthest lag of the lower forward one."""
+    stack = linear([[0.5]], num_layers=2, bidirectional=True, merge_mode="sum", return_sequences=True)
+    inputs = np.ones((1, TIME, 1), "float32")
+    flow = gradient_flow(stack, lambda: stack(inputs))
+    lags = np.arange(TIME)
+    for direction in ("forward", "backward"):
+        np.testing.assert_allclose(flow.curve(1, direction, "h").norms, 0.5**lags)
+        np.testing.assert_allclose(flow.curve(0, direction, "h").norms, (lags + 1) * 0.5**lags)
+    everywhere = gradient_flow(stack, lambda: stack(inputs), everywhere=True)
+    assert everywhere.curve(0, "forward", "h").growth > 1
 
 
 def test_a_loss_of_all_steps_enters_where_directions_end_or_everywhere():
@@ -97,12 +101,23 @@ def test_the_straight_path_of_an_lstm_keeps_the_gradient_of_c_as_its_forget_gate
 
 
 @pytest.mark.parametrize(
-    ("norms", "lag", "growth"),
-    [((2.0, 0.02, 0.019), 2, 1), ((1.0, 5.0, 0.5), None, 5), ((0.0, 0.0), 0, 0), ((1.0, 0.001, 3.0), 1, 3)],
+    ("norms", "starts", "lag", "peak", "growth"),
+    [
+        ((2.0, 0.02, 0.019), (2.0, 2.0, 2.0), 2, 0, 1),
+        ((1.0, 5.0, 0.5), (1.0, 1.0, 1.0), None, 1, 5),
+        ((1.0, 0.001, 3.0), (1.0, 1.0, 1.0), 1, 2, 3),
+        ((3.0, 3.0, 80.0), (3.0, 3.0, 40.0), None, 2, 2),  # a long row with a large loss
+        ((3.0, 3.0, 0.02), (3.0, 3.0, 0.02), None, 0, 1),  # one with a small loss
+        ((3.0, 3.0, 0.0), (3.0, 3.0, 0.0), None, 0, 1),  # one without any: of it nothing is known
+        ((0.0, 0.0), (0.0, 0.0), 0, 0, 0),
+        ((1.0, math.nan, 2.0), (1.0, 1.0, 1.0), None, 1, math.inf),
+        ((1.0, 0.001, math.inf), (1.0, 1.0, 1.0), None, 2, math.inf),
+        ((math.nan, 1.0), (math.nan, math.nan), None, 0, math.inf),
+    ],
 )
-def test_a_gradient_has_vanished_at_the_first_lag_below_one_percent(norms, lag, growth):
-    curve = Curve(0, "forward", "h", norms, (1,) * len(norms))
-    assert (curve.vanishes_at, curve.growth) == (lag, growth)
+def test_a_curve_is_read_beside_what_the_same_rows_have_at_lag_0(norms, starts, lag, peak, growth):
+    curve = Curve(0, "forward", "h", norms, (1,) * len(norms), starts)
+    assert (curve.vanishes_at, curve.peak, curve.growth) == (lag, peak, growth)
 
 
 # --- every kind of stack ---
@@ -126,7 +141,7 @@ def test_the_stepped_outputs_are_those_of_the_stack(cell, options, masked):
 
     def losses():
         stepped.append(stack(inputs, initial_state=initial, mask=mask))
-        return sum(tf.reduce_sum(each) for each in tf.nest.flatten(stepped[0]))
+        return sum(tf.reduce_sum(each) for each in tf.nest.flatten(stepped[-1]))
 
     flow = gradient_flow(stack, losses)
     expected = tf.nest.flatten(stack(inputs, initial_state=initial, mask=mask))
@@ -190,76 +205,6 @@ def test_the_gates_of_an_lstm_make_its_states():
         assert ((values[MASK] > 0) & (values[MASK] < 1)).all()
 
 
-# --- finite differences ---
-
-
-@pytest.mark.parametrize("bidirectional", [False, True])
-@every_cell
-def test_gradients_of_states_and_inputs_are_those_of_finite_differences(cell, bidirectional):
-    """The rest of a sequence, from states that are moved a little, in 64 bits; the lag is what is left of it."""
-    keras.backend.set_floatx("float64")
-    try:
-        _check_finite_differences(cell, bidirectional)
-    finally:
-        keras.backend.set_floatx("float32")
-
-
-def _check_finite_differences(cell, bidirectional):
-    options = {"num_layers": 2, "bidirectional": bidirectional, "merge_mode": "sum" if bidirectional else "concat"}
-    stack = built(3, cell, dtype="float64", **options)
-    inputs = normal(1, TIME, FEATURES).astype("float64")
-    weights = normal(1, stack.output_size, seed=9).astype("float64")
-
-    def loss(sequences):
-        return float(tf.reduce_sum(weights * tf.math.sin(stack(sequences))))
-
-    flow = gradient_flow(stack, lambda: weights * tf.math.sin(stack(inputs)))
-    step = 1e-5
-    for place in range(TIME):
-        numeric = np.zeros(FEATURES)
-        for feature in range(FEATURES):
-            moved = [inputs.copy(), inputs.copy()]
-            moved[0][0, place, feature] += step
-            moved[1][0, place, feature] -= step
-            numeric[feature] = (loss(moved[0]) - loss(moved[1])) / (2 * step)
-        if not bidirectional:  # of two directions an input has two gradients, which add up
-            expected = flow.curve(0, "forward", "input").norms[TIME - 1 - place]
-            assert np.linalg.norm(numeric) == pytest.approx(expected, rel=1e-4)
-    _check_states(cell, bidirectional)
-
-
-def _check_states(cell, bidirectional):
-    """A state of lag k is what the last k steps start from."""
-    stack = built(3, cell, dtype="float64", bidirectional=bidirectional, return_state=True)
-    inputs = normal(1, TIME, FEATURES).astype("float64")
-    weights = normal(1, stack.output_size, seed=9).astype("float64")
-    flow = gradient_flow(stack, lambda: weights * stack(inputs)[0])
-    directions = ("forward", "backward") if bidirectional else ("forward",)
-    kinds = ("h", "c") if cell == "lstm" else ("h",)
-    step = 1e-5
-    for direction, lag in itertools.product(directions, range(1, TIME)):
-        first, rest = (inputs[:, :-lag], inputs[:, -lag:])
-        if direction == "backward":
-            first, rest = inputs[:, lag:], inputs[:, :lag]
-        states = [np.array(state) for state in stack(first)[1]]
-        offset = len(kinds) * directions.index(direction)
-        columns = slice(3 * directions.index(direction), 3 * directions.index(direction) + 3)
-        numeric = {kind: np.zeros(3) for kind in kinds}
-        for (number, kind), unit in itertools.product(enumerate(kinds), range(3)):
-            values = []
-            for sign in (1, -1):
-                moved = [state.copy() for state in states]
-                moved[offset + number][0, unit] += sign * step
-                outputs = np.array(stack(rest, initial_state=moved)[0])[:, columns]
-                values.append(float((weights[:, columns] * outputs).sum()))
-            numeric[kind][unit] = (values[0] - values[1]) / (2 * step)
-        if cell == "lstm":  # the tape's gradient of c also goes through h = o tanh(c) of the same step
-            h, squashed = states[offset][0], np.tanh(states[offset + 1][0])
-            numeric["c"] += numeric["h"] * h / squashed * (1 - squashed**2)
-        for kind in kinds:
-            assert np.linalg.norm(numeric[kind]) == pytest.approx(flow.curve(0, direction, kind).norms[lag], rel=1e-4)
-
-
 # --- inside a model, and what goes wrong ---
 
 
@@ -292,17 +237,20 @@ def test_of_several_calls_the_first_is_measured_through_the_others():
 
 
 @pytest.mark.parametrize(
-    ("losses", "layers"),
+    "losses",
     [
-        (lambda stack: tf.constant(1.0), 0),
-        (lambda stack: stack(normal(BATCH, TIME, FEATURES), training=True), 0),
+        lambda stack: tf.constant(1.0),
+        lambda stack: stack(normal(BATCH, TIME, FEATURES), training=True),
+        lambda stack: stack(normal(BATCH, 0, FEATURES)),
     ],
+    ids=["not called", "training", "no steps"],
 )
-def test_a_function_that_does_not_use_the_stack_is_refused(losses, layers):
-    stack = built(num_layers=2)
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_a_function_that_does_not_step_the_stack_is_refused(losses, return_sequences):
+    stack = built(num_layers=2, return_sequences=return_sequences)
     message = (
         "`losses` must call the stack with training=False on one step at least. "
-        f"Received: a function that stepped {layers} of its 2 layers and directions."
+        "Received: a function that stepped 0 of its 2 layers and directions."
     )
     with refusal(message):
         gradient_flow(stack, lambda: losses(stack))

@@ -17,6 +17,7 @@ from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.model import QuantileLoss
 from seqapps.tasks.forecasting.pipeline import measured_splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
+from seqapps.text import batches
 
 
 def gradient_batch(model: keras.Model, run: Path, data: str | Path | pd.DataFrame, split: str, rows: int) -> Probe:
@@ -37,7 +38,7 @@ def gradient_batch(model: keras.Model, run: Path, data: str | Path | pd.DataFram
     scaling = Preprocessing.from_dict(run_folder.read_json(run / "preprocessing.json")["fitted"])
     splits = measured_splits(data, config, split)
     origins = splits.origins(split)
-    chosen = origins[np.arange(min(rows, len(origins))) * len(origins) // min(rows, len(origins))]
+    chosen = origins[batches.spread(len(origins), rows)]
     arrays = scaling.aligned(splits).arrays(splits.panel)
     inputs, targets = next(iter(windows.evaluation_batches(arrays, chosen, *config.steps, rows)))
     loss = QuantileLoss(config.levels)

@@ -14,8 +14,9 @@ from seqapps.tasks.generation.config import Config
 from seqapps.tasks.generation.data import Data
 from seqapps.tasks.generation.model import LanguageModel
 from seqapps.tasks.generation.preprocessing import Preprocessing
-from seqapps.text import streams
-from seqapps.text.kinds import PAD
+from seqapps.text import batches, streams
+from seqapps.text.batches import Encoded
+from seqapps.text.kinds import PAD, START
 
 
 def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: int) -> Probe:
@@ -34,10 +35,8 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
     splits = data_module.load_whole(data, config) if split == "all" else data_module.load_as_trained(data, config)
     with tempfile.TemporaryDirectory() as folder:
         encoded = prepared.encode(splits.parts[split], Path(folder) / "ids")
-        windows = streams.evaluation_windows(encoded, rows, config.truncation_steps)
-        inputs, targets = next((inputs.numpy(), targets.numpy()) for inputs, targets, _ in windows)
-    filled = (targets != PAD).any(axis=1)
-    inputs, targets = tf.constant(inputs[filled]), tf.constant(targets[filled])
+        inputs, targets = _first_windows(encoded, rows, config.truncation_steps)
+        del encoded  # before the file that it maps
     real = targets != PAD  # (rows, time)
     parts = LanguageModel(model)
 
@@ -51,3 +50,16 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
     words = prepared.tokenizer.tokens(inputs).numpy()
     names = [[word.decode() for word in row[:length]] for row, length in zip(words, lengths, strict=True)]
     return Probe(parts.stack, losses, tuple(map(tuple, names)), config.truncation_steps)
+
+
+def _first_windows(encoded: Encoded, rows: int, window: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Inputs and targets `(rows, time)` of the first windows of strips that are spread evenly."""
+    strips = streams.cut(encoded, rows)
+    chosen = batches.spread(len(strips.first), rows)
+    first, stop = strips.first[chosen], np.minimum(strips.stop, strips.first + window + 1)[chosen]
+    pieces = [encoded.token_ids[start:end] for start, end in zip(first, stop, strict=True)]
+    read = Encoded(np.concatenate(pieces), np.cumsum([0, *map(len, pieces)])).padded(np.arange(len(pieces)))
+    targets = read[:, 1:]
+    inputs = np.where(targets != PAD, read[:, :-1], PAD)
+    inputs[:, 0] = START
+    return tf.constant(inputs), tf.constant(targets)

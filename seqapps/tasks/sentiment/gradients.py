@@ -48,4 +48,4 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
         return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
 
     names = [token_names(preprocessing, text, row[None]) for text, row in zip(texts, ragged, strict=True)]
-    return Probe(model.get_layer("stack"), losses, tuple(map(tuple, names)))
+    return Probe(model.get_layer("stack"), losses, tuple(map(tuple, names)), reads_all=config.pooling != "last")

@@ -47,4 +47,4 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
     words = prepared.source.tokens(source).numpy()
     lengths = np.count_nonzero(source.numpy() != PAD, axis=1)
     names = [[word.decode() for word in row[:length]] for row, length in zip(words, lengths, strict=True)]
-    return Probe(model.get_layer("encoder"), losses, tuple(map(tuple, names)))
+    return Probe(model.get_layer("encoder"), losses, tuple(map(tuple, names)), reads_all=config.attention != "none")
