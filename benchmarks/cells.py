@@ -28,7 +28,7 @@ import tensorflow as tf
 import training_runs
 
 from seqapps import run_folder, training
-from seqapps.comparison.judging import SIGNIFICANT
+from seqapps.comparison import judging
 from seqapps.comparison.plan import Plan, variants
 from seqapps.config import TaskConfig
 from seqapps.recurrent.stack import RecurrentStack
@@ -221,9 +221,11 @@ def _tally(change: dict[str, str], tasks: dict[str, Any]) -> str:
         pairs = [pair for name in scores if (pair := _pair(name, change, scores))]
         sign = -1 if comparison["lower_is_better"] else 1
         better = [pair for pair in pairs if sign * (scores[pair[1]] - scores[pair[0]]) > 0]
-        real = [pair for pair in pairs if _is_real(part["tests"], pair)]
+        tests = {frozenset((each["first"], each["second"])): each for each in part["tests"]}
         if pairs:
-            for_it, against = (sum((pair in better) == holds for pair in real) for holds in (True, False))
+            for_it, against = (
+                sum(judging.is_real(tests[frozenset(pair)], pair[place]) for pair in pairs) for place in (1, 0)
+            )
             beyond = f"{for_it} for it and {against} against it beyond chance"
             told.append(f"{task} {len(better)} of {len(pairs)} pairs ({beyond})")
     return "; ".join(told)
@@ -240,11 +242,6 @@ def _pair(name: str, change: dict[str, str], scores: dict[str, float]) -> tuple[
     changed = [new if part == old else part for part in full]
     other = ", ".join(part for part in changed if part not in ("one direction", "1 layer"))
     return (name, other) if other in scores else None
-
-
-def _is_real(tests: list[dict[str, Any]], pair: tuple[str, str]) -> bool:
-    value = next(each["corrected"] for each in tests if {each["first"], each["second"]} == set(pair))
-    return value is not None and value < SIGNIFICANT
 
 
 def _prices(factory: dict[str, Any]) -> list[str]:
