@@ -72,37 +72,3 @@ def _hashes(steps):
     """One number for every step of `(batch, time, features)`: `(batch, time)`."""
     coarse = ops.cast(ops.round(steps / FINEST), "int64")
     return ops.sum(_mixed(coarse + ops.arange(steps.shape[-1], dtype="int64") * FACTOR), axis=-1)
-
-
-@keras.saving.register_keras_serializable("seqapps")
-class MeanOfSteps(keras.layers.Layer):
-    """The mean of all real steps, which knows no order; 0 without any.
-
-    Call arguments:
-        steps: `(batch, time, features)`.
-        mask: `(batch, time)`, `False` at padding.
-
-    Returns:
-        `(batch, features)`.
-
-    Example:
-
-    >>> steps = ops.array([[[9.0], [1.0], [2.0]]])
-    >>> ops.convert_to_numpy(MeanOfSteps()(steps, mask=ops.array([[False, True, True]]))).tolist()
-    [[1.5]]
-    """
-
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, steps, mask=None):
-        real = ops.ones(ops.shape(steps)[:2], steps.dtype) if mask is None else ops.cast(mask, steps.dtype)
-        real = ops.expand_dims(real, -1)  # (batch, time, 1)
-        return ops.sum(steps * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-
-    def compute_mask(self, steps, mask=None):
-        return None
-
-    def compute_output_shape(self, steps_shape, *_):
-        return (steps_shape[0], steps_shape[-1])

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqapps.recurrent.controls import MeanOfSteps, ShuffledSteps
+from seqapps.recurrent.controls import ShuffledSteps
+from seqapps.recurrent.pooling import Pooling
 
 FEATURES = 3
 
@@ -56,12 +57,12 @@ def test_steps_with_features_move_as_wholes_and_padding_stays(padded):
 def test_the_mean_sees_real_steps_alone():
     steps = np.arange(12, dtype="float32").reshape(1, 4, FEATURES)
     mask = np.array([[False, True, True, False]])
-    np.testing.assert_allclose(MeanOfSteps()(steps, mask=mask), [[4.5, 5.5, 6.5]])
-    np.testing.assert_allclose(MeanOfSteps()(steps), steps.mean(axis=1))
-    assert not np.any(MeanOfSteps()(steps, mask=np.zeros((1, 4), bool)))
+    np.testing.assert_allclose(Pooling("mean")(steps, mask=mask), [[4.5, 5.5, 6.5]])
+    np.testing.assert_allclose(Pooling("mean")(steps), steps.mean(axis=1))
+    assert not np.any(Pooling("mean")(steps, mask=np.zeros((1, 4), bool)))
 
 
-@pytest.mark.parametrize("layer", [ShuffledSteps("left", name="shuffle"), MeanOfSteps(name="mean")])
+@pytest.mark.parametrize("layer", [ShuffledSteps("left", name="shuffle"), Pooling("mean", name="mean")])
 def test_a_control_is_the_same_after_a_round_trip(layer):
     config = keras.saving.serialize_keras_object(layer)
     assert keras.saving.deserialize_keras_object(config).get_config() == layer.get_config()

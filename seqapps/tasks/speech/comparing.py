@@ -45,9 +45,6 @@ def parameters(config: Config, data: data_module.Data) -> Callable[[Config], int
 
 
 def _transcripts(ours: pd.DataFrame, theirs: pd.DataFrame, options: Mapping[str, Any], resamples: int) -> Outcome:
-    errors = []
-    for each in (ours, theirs):
-        texts = (each["reference"], each["answer"])
-        told = (text.str.lower() if options["lowercase"] else text for text in texts)
-        errors.append(word_errors(*(text.tolist() for text in told)))
-    return permutation_test(errors[0], errors[1], resamples)
+    """Of the word errors of every recording; predictions are kept as `errors.plain` writes them."""
+    own, others = (word_errors(each["reference"].tolist(), each["answer"].tolist()) for each in (ours, theirs))
+    return permutation_test(own, others, resamples)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from seqapps.recurrent.controls import MeanOfSteps
+from seqapps.recurrent.pooling import Pooling
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.model.examples import Examples, joined
@@ -17,7 +17,7 @@ def direct(config: Config, examples: Examples):
         `(examples, horizon, channels, levels)`, rising along the levels, normalised.
     """
     features = _with_context(examples.window_features(), examples.context)
-    pooled = MeanOfSteps(name="mean") if config.control == "memoryless" else make_stack(config)
+    pooled = Pooling("mean", name="mean") if config.control == "memoryless" else make_stack(config)
     state = pooled(features, mask=examples.mask)
     state = _dropped(config, state)
     known = examples.horizon_features()

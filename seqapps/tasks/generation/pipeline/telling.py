@@ -30,7 +30,7 @@ def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
     )
     for note in splits.notes:
         print(f"Note: {note}")
-    print(f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}.", flush=True)
+    print(f"Training {report.in_brief(config)}.", flush=True)
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:

@@ -29,8 +29,7 @@ def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
         print(f"Note: {note}")
     direction = "two directions" if config.bidirectional else "one direction"
     print(
-        f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}, {direction}, "
-        f"mode {config.mode}.",
+        f"Training {report.in_brief(config)}, {direction}, mode {config.mode}.",
         flush=True,
     )
 
@@ -61,8 +60,6 @@ def model_card(config: Config, splits: Splits, prepared: Preprocessing, metrics:
     """The run in words, as `README.md` of its folder."""
     header, rows = report.score_table(metrics["methods"], metrics_of(config.mode))
     table = "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
-    direction = "two directions" if config.bidirectional else "one direction"
-    widths = ", ".join(str(width) for width in config.widths)
     kind = "Transcriber of speech" if prepared.transcribes else f"Spoken words: {_named(prepared.classes)}"
     does = "writes what is said" if prepared.transcribes else "tells which word is said"
     streamed = "" if config.bidirectional else " `stream` reads a recording piece by piece."
@@ -70,7 +67,7 @@ def model_card(config: Config, splits: Splits, prepared: Preprocessing, metrics:
     told = told and f"\n## To know\n\n{told}"
     return f"""# {kind}
 
-A {config.cell} with {len(config.widths)} layer(s) of {widths} units in {direction} reads log-mel spectra
+{report.in_words(config)} reads log-mel spectra
 ({config.mel_bins} bands, every {prepared.frames.hop / prepared.frames.sample_rate * 1000:g} ms) and {does}. Trained on
 {len(splits.parts["train"])} recordings ({_speakers(splits)}). Of a recording it reads {prepared.max_seconds:g} seconds.
 {told}

@@ -72,8 +72,7 @@ def say(splits: Splits, config: Config, prepared: Preprocessing) -> None:
         print(f"Note: {note}")
     directions = "two directions" if config.bidirectional else "one direction"
     print(
-        f"Training {config.cell}, {len(config.widths)} layer(s), units {list(config.widths)}, encoder in {directions}, "
-        f"attention {config.attention}.",
+        f"Training {report.in_brief(config)}, encoder in {directions}, attention {config.attention}.",
         flush=True,
     )
 
