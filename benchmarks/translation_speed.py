@@ -17,6 +17,7 @@ import tensorflow as tf
 from seqapps import export, run_folder
 from seqapps.decoding.beam import normalised
 from seqapps.tasks.translation import model as translation_model  # whose layers a stored model is made of
+from seqapps.tasks.translation.model import Remembered
 from seqapps.tasks.translation.preprocessing import Preprocessing
 from seqapps.tasks.translation.serving.translator import MORE, TIMES, Member
 from seqapps.text.kinds import END, PAD, START, UNKNOWN
@@ -75,10 +76,10 @@ class Loop:
         self.reader = keras.Model(source, Reader(member)(source))
         token = keras.Input((1,), dtype="int32")
         states = [keras.Input((size,)) for size in decoder.stack.state_sizes]
-        memory, keys = keras.Input((None, model.get_layer("encoder").output_size)), keras.Input((None, None))
+        keys, values = keras.Input((None, decoder.attention.units)), keras.Input((None, decoder.width))
         mask = keras.Input((None,), dtype="bool")
         self.stepper = keras.Model(
-            [token, *states, memory, keys, mask], Step(member)(token, states, memory, keys, mask)
+            [token, *states, keys, values, mask], Step(member)(token, states, keys, values, mask)
         )
 
     def translate(self, some: list, width: int, penalty: float) -> tuple[float, list[np.ndarray]]:
@@ -94,14 +95,14 @@ class Loop:
     def search(self, source: np.ndarray, width: int, most: np.ndarray, penalty: float) -> np.ndarray:
         """As `decoding.beam`: the ids of the best translation of every row."""
         rows, own = len(source), np.arange(width)
-        memory, keys, mask, *states = (
+        keys, seen, mask, *states = (
             np.repeat(each, width, axis=0) for each in self.reader.predict(source, verbose=0, batch_size=rows)
         )
         values, sizes = np.where(own == 0, 0.0, NEVER) * np.ones((rows, 1)), np.zeros((rows, width), int)
         ended, texts = np.zeros((rows, width), bool), np.zeros((rows, width, 0), "int32")
         last = np.full((rows * width, 1), START, "int32")
         while ((values > NEVER / 2) & ~ended).any():
-            inputs = [last, *states, memory, keys, mask]
+            inputs = [last, *states, keys, seen, mask]
             told, *states = self.stepper.predict(inputs, verbose=0, batch_size=rows * width)
             told = told.reshape(rows, width, -1)
             told[:, :, [PAD, UNKNOWN, START]] = NEVER
@@ -132,7 +133,7 @@ class Loop:
 
 
 class Reader(keras.layers.Layer):
-    """Ids → memory, keys, mask and states."""
+    """Ids → keys, values, mask and states."""
 
     def __init__(self, member: Member) -> None:
         super().__init__()
@@ -140,7 +141,7 @@ class Reader(keras.layers.Layer):
 
     def call(self, source):
         reading = self.member.read(source)
-        return reading.memory, reading.keys, reading.mask, *reading.states
+        return *reading.remembered, reading.mask, *reading.states
 
 
 class Step(keras.layers.Layer):
@@ -150,10 +151,10 @@ class Step(keras.layers.Layer):
         super().__init__()
         self.member = member
 
-    def call(self, token, states, memory, keys, mask):
+    def call(self, token, states, keys, values, mask):
         embedded = self.member.target_embedding(token)
         states = [state[:, None] for state in states]
-        outputs, states, _ = self.member.decoder.advance(embedded, states, memory, keys, mask)
+        outputs, states, _ = self.member.decoder.advance(embedded, states, Remembered(keys, values), mask)
         return tf.nn.log_softmax(self.member.head(outputs))[:, 0], *(state[:, 0] for state in states)
 
 

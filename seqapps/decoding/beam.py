@@ -7,10 +7,13 @@ import tensorflow as tf
 
 from seqapps.decoding.bounds import LONGEST_TARGET, WIDEST_BEAM
 from seqapps.decoding.generation import Reserved
+from seqapps.decoding.likeliest import likeliest
 from seqapps.recurrent.masking import NEVER
 
 SMALLEST_COVERAGE = 1e-6
-Step = Callable[[tf.Tensor, list[tf.Tensor], tf.Tensor], tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]]
+Tensors = list[tf.Tensor]
+Step = Callable[[tf.Tensor, Tensors, tf.Tensor], tuple[Tensors, Tensors, tf.Tensor]]
+Judge = Callable[[Tensors], tuple[tf.Tensor, tf.Tensor]]
 
 
 class BeamKnobs(NamedTuple):
@@ -83,7 +86,7 @@ def _finite(exponents: tf.Tensor) -> tf.Tensor:
 
 
 def search(
-    step: Step, states: list[tf.Tensor], places: tf.Tensor, knobs: BeamKnobs, start: int, reserved: Reserved
+    step: Step, judge: Judge, states: Tensors, places: tf.Tensor, knobs: BeamKnobs, start: int, reserved: Reserved
 ) -> Found:
     """Follow the likeliest hypotheses of every row until as many have ended as the beam is wide.
 
@@ -96,8 +99,10 @@ def search(
 
     Args:
         step: Tokens `(rows, beams)` and states of some rows, and which of the batch these are `(rows,)` →
-            log-probabilities `(rows, beams, vocabulary)` of the next tokens, states, and the attention on every place
-            of the source `(rows, beams, places)`.
+            outputs of the network `(rows, beams, …)` each, states, and the attention on every place of the source
+            `(rows, beams, places)`.
+        judge: Outputs for the hypotheses that go on, `(hypotheses, …)` each → `(hypotheses, tokens)` and
+            `(hypotheses,)`: log-probabilities of the next tokens but for something to subtract, and this.
         states: Before the first token: `(batch, beams, …)` each; `beams` is the greatest `beam_width`.
         places: `(batch, places)` booleans: the real places of the source; of width 0 without attention.
         knobs: From `for_rows`.
@@ -123,9 +128,10 @@ def search(
         rows = tf.where(tf.reduce_any(_going(now), axis=1))[:, 0]
         some, own = tf.nest.map_structure(lambda each: tf.gather(each, rows), (now, knobs))
         last = tf.cond(time > 0, lambda: some.tokens[:, :, -1], lambda: tf.fill([tf.shape(rows)[0], beams], start))
-        log_probabilities, states, attention = step(last, some.states, rows)
+        outputs, states, attention = step(last, some.states, rows)
+        next_ones = _next_ones(outputs, judge, _going(some), reserved)
         seen = some.coverage + tf.where(_going(some)[:, :, None], attention, 0.0)
-        after = _continued(some._replace(states=states, coverage=seen), log_probabilities, own, reserved)
+        after = _continued(some._replace(states=states, coverage=seen), *next_ones, own, reserved)
         cut = time + 1 >= own.max_length[:, None]
         after = after._replace(ended=after.ended | (cut & _exists(after)))
         now = now._replace(tokens=tf.pad(now.tokens, [[0, 0], [0, 0], [0, 1]], constant_values=reserved.pad))
@@ -152,13 +158,29 @@ def _going(now: Hypotheses) -> tf.Tensor:
     return _exists(now) & ~now.ended
 
 
-def _continued(now: Hypotheses, log_probabilities: tf.Tensor, knobs: BeamKnobs, reserved: Reserved) -> Hypotheses:
+def _next_ones(outputs: Tensors, judge: Judge, going: tf.Tensor, reserved: Reserved) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of all hypotheses the likeliest next tokens, as many as there are places: `(batch, beams, tokens)` each.
+
+    Returns:
+        Log-probabilities, `NEVER` where no token can come or the hypothesis does not go on, and the tokens.
+    """
+    place, forbidden = tf.where(going), tf.constant(reserved.never, tf.int32)
+    scores, total = judge([tf.gather_nd(each, place) for each in outputs])
+    width = tf.minimum(tf.shape(going)[1] + len(reserved.never), tf.shape(scores)[1])
+    values, tokens = likeliest(scores, width)  # with room for those that are never written
+    may_come = tf.reduce_all(tokens[:, :, None] != forbidden, axis=2)
+    values = tf.where(may_come, tf.maximum(values - total[:, None], NEVER), NEVER)
+    shape = tf.concat([tf.shape(going), [width]], axis=0)
+    values = tf.tensor_scatter_nd_update(tf.fill(shape, NEVER), place, values)
+    return values, tf.scatter_nd(place, tokens, tf.cast(shape, place.dtype))
+
+
+def _continued(
+    now: Hypotheses, values: tf.Tensor, tokens: tf.Tensor, knobs: BeamKnobs, reserved: Reserved
+) -> Hypotheses:
     """The hypotheses with a token more: those that have ended, and the likeliest continuations of the others."""
-    batch, beams, vocabulary = tf.unstack(tf.shape(log_probabilities))
-    forbidden = tf.reduce_any(tf.range(vocabulary)[:, None] == tf.constant(reserved.never, tf.int32), axis=1)
+    batch, beams, width = tf.unstack(tf.shape(values))
     # The likeliest of all are among the likeliest of each.
-    width = tf.minimum(beams, vocabulary)
-    values, tokens = tf.math.top_k(tf.where(forbidden, NEVER, log_probabilities), width)  # (batch, beams, width)
     total = tf.where(_going(now)[:, :, None], now.log_probability[:, :, None] + values, NEVER)
     values, place = tf.math.top_k(tf.reshape(total, [batch, -1]), beams)  # (batch, beams)
     parent, token = place // width, tf.gather(tf.reshape(tokens, [batch, -1]), place, batch_dims=1)

@@ -34,9 +34,21 @@ class Softmax(keras.layers.Layer):
         return self.add_weight(shape=(self.vocabulary_size, features), initializer="glorot_uniform", name="kernel")
 
     def call(self, outputs):
-        logits = ops.matmul(outputs, ops.transpose(self.kernel)) + self.bias
+        return ops.matmul(outputs, ops.transpose(self.kernel)) + self._masked_bias()
+
+    def table(self, multiple: int) -> tuple[Any, Any]:
+        """What a loop multiplies outputs by and adds at every step: `(features, width)` and `(width,)`.
+
+        The width is the next one that `multiple` divides; ids from the vocabulary's size on never come next.
+        """
+        missing = -self.vocabulary_size % multiple
+        kernel = ops.pad(ops.transpose(self.kernel), [[0, 0], [0, missing]])
+        return kernel, ops.pad(self._masked_bias(), [[0, missing]], constant_values=NEVER)
+
+    def _masked_bias(self):
+        """So low for what never comes next that no output of a network makes up for it."""
         ids = ops.arange(self.vocabulary_size)
-        return ops.where((ids == PAD) | (ids == START), NEVER, logits)
+        return ops.where((ids == PAD) | (ids == START), NEVER, self.bias)
 
     def compute_output_shape(self, outputs_shape):
         return (*outputs_shape[:-1], self.vocabulary_size)

@@ -1,6 +1,6 @@
 """The translator: source → embedding → `RecurrentStack` → memory and states → decoder with attention → softmax."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -100,13 +100,27 @@ class Bridge(keras.layers.Layer):
         return super().get_config() | own
 
 
+class Remembered(NamedTuple):
+    """What a decoder needs of a memory, once for all steps; `None` each without attention.
+
+    Attributes:
+        keys: `(batch, places, units)`: what its attention compares queries with.
+        values: `(batch, places, width)`: what every place adds to the outputs, before their tanh.
+    """
+
+    keys: Any = None
+    values: Any = None
+
+
 @keras.saving.register_keras_serializable("seqapps")
 class Decoder(keras.layers.Layer):
     """Token vectors of a target → what a softmax takes, over a whole target or a step at a time.
 
     At every step a recurrent stack reads the vector; attention then looks with the stack's output for what fits in the
-    memory, and both together give `tanh(W [output; context])` (Luong et al. 2015, equation 5). With `input_feeding`
-    the stack also reads what came out at the step before. Without attention the stack's output is all there is.
+    memory, and both together give `tanh(W [output; context])` (Luong et al. 2015, equation 5). As a context is a
+    mean of the memory's places, its part of the product is the mean of theirs, which are multiplied once for all steps.
+    With `input_feeding` the stack also reads what came out at the step before. Without attention the stack's output is
+    all there is.
 
     Args:
         stack: Options of the `RecurrentStack`.
@@ -132,7 +146,9 @@ class Decoder(keras.layers.Layer):
         self.stack = RecurrentStack(**stack, return_sequences=True, return_state=True, name="stack")
         self.attention = None if attention == "none" else Attention(self.stack.output_size, attention, name="attention")
         plain = self.attention is None and width == self.stack.output_size
-        self.combine = None if plain else keras.layers.Dense(width, use_bias=False, activation="tanh", name="combine")
+        self.combine: Any = (
+            None if plain else keras.layers.Dense(width, use_bias=False, activation="tanh", name="combine")
+        )
 
     def build(self, embedded_shape, memory_shape, states_shape=None, mask_shape=None) -> None:
         features, size = embedded_shape[-1], self.stack.output_size
@@ -146,19 +162,22 @@ class Decoder(keras.layers.Layer):
         if self.input_feeding:
             return self._fed(embedded, memory, states, mask, training)
         outputs, _ = self.stack(embedded, initial_state=states, training=training)
-        return self.attended(outputs, memory, mask)[0]
+        return self.attended(outputs, self.remembered(memory), mask)[0]
 
-    def keys(self, memory):
-        """What attention needs of a memory, once for all steps; `None` without attention."""
-        return None if self.attention is None else self.attention.keys(memory)
+    def remembered(self, memory) -> Remembered:
+        """`(batch, places, width)`, as the encoder returns it."""
+        if self.attention is None:
+            return Remembered()
+        kernel = self.combine.kernel[self.stack.output_size :]
+        return Remembered(self.attention.keys(memory), ops.matmul(memory, kernel))
 
-    def attended(self, outputs, memory, mask, keys=None):
+    def attended(self, outputs, remembered: Remembered, mask):
         """Outputs of the stack `(batch, time, units)` → those of the decoder, and the weights of attention if any."""
-        weights = None
-        if self.attention is not None:
-            context, weights = self.attention(outputs, memory, keys, mask)
-            outputs = ops.concatenate([outputs, context], axis=-1)
-        return (outputs if self.combine is None else self.combine(outputs)), weights
+        if self.attention is None:
+            return (outputs if self.combine is None else self.combine(outputs)), None
+        context, weights = self.attention(outputs, remembered.values, remembered.keys, mask)
+        own = ops.matmul(outputs, self.combine.kernel[: self.stack.output_size])
+        return self.combine.activation(own + context), weights
 
     def first_states(self, states: Tensors, beams: Any) -> Tensors:
         """The states of `advance` before the first step: `(batch, beams, …)` each, of `(batch, …)`."""
@@ -167,16 +186,15 @@ class Decoder(keras.layers.Layer):
         return [tf.repeat(state[:, None], beams, axis=1) for state in states]
 
     def advance(
-        self, embedded: tf.Tensor, states: Tensors, memory: tf.Tensor, keys: Any, mask: tf.Tensor, factors: Any = None
+        self, embedded: tf.Tensor, states: Tensors, remembered: Remembered, mask: tf.Tensor, factors: Any = None
     ) -> tuple[tf.Tensor, Tensors, tf.Tensor | None]:
         """One step of several targets per row, which look at one memory.
 
         Args:
             embedded: `(batch, beams, features)`.
             states: From `first_states` or from the step before.
-            memory: `(batch, places, width)`.
-            keys: From `keys`.
-            mask: `(batch, places)`.
+            remembered: Of the memory.
+            mask: `(batch, places)`: its real places.
             factors: As `dropout_factors` of `RecurrentStack.step`.
 
         Returns:
@@ -188,13 +206,13 @@ class Decoder(keras.layers.Layer):
         flat = [tf.reshape(each, [-1, each.shape[-1]]) for each in (inputs, *states)]
         output, states = self.stack.step(flat[0], flat[1:], dropout_factors=factors)
         outputs = tf.reshape(output, [-1, beams, self.stack.output_size])
-        outputs, weights = self.attended(outputs, memory, mask, keys)
+        outputs, weights = self.attended(outputs, remembered, mask)
         states = [tf.reshape(state, [-1, beams, state.shape[-1]]) for state in states]
         return outputs, [*states, outputs] if self.input_feeding else states, weights
 
     def _fed(self, embedded, memory, states, mask, training):
         """`call` with input feeding: step by step."""
-        keys, time = self.keys(memory), tf.shape(embedded)[1]
+        remembered, time = self.remembered(memory), tf.shape(embedded)[1]
         factors = None
         if training and self.stack.dropout_layers:
             ones = tf.ones([tf.shape(embedded)[0], 1, 1])
@@ -206,7 +224,7 @@ class Decoder(keras.layers.Layer):
         steps = steps.unstack(tf.transpose(embedded, [1, 0, 2]))
 
         def step(number, states, made):
-            output, states, _ = self.advance(steps.read(number)[:, None], states, memory, keys, mask, factors)
+            output, states, _ = self.advance(steps.read(number)[:, None], states, remembered, mask, factors)
             return number + 1, states, made.write(number, output[:, 0])
 
         made = tf.TensorArray(tf.float32, time, element_shape=[None, self.width])

@@ -10,6 +10,8 @@ from seqapps.decoding import beam
 from seqapps.decoding.beam import BeamKnobs, Found
 from seqapps.decoding.bounds import LONGEST_SOURCE, LONGEST_TARGET, WIDEST_BEAM
 from seqapps.decoding.generation import Reserved
+from seqapps.decoding.likeliest import BLOCK
+from seqapps.tasks.translation.model import Remembered
 from seqapps.tasks.translation.preprocessing import Preprocessing
 from seqapps.tasks.translation.serving.knobs import Knobs
 from seqapps.text import pieces
@@ -24,21 +26,19 @@ class Reading(NamedTuple):
     """What a model knows of sources before it translates them.
 
     Attributes:
-        memory: `(batch, places, width)`.
-        keys: Of the memory, for attention; `None` without.
+        remembered: What its decoder looks at.
         mask: `(batch, places)`.
         states: The decoder's first ones, `(batch, …)` each.
     """
 
-    memory: tf.Tensor
-    keys: tf.Tensor | None
+    remembered: Remembered
     mask: tf.Tensor
     states: list[tf.Tensor]
 
     def of(self, rows: tf.Tensor) -> "Reading":
         """What is looked at while some of the rows are translated, without the first states."""
-        memory, keys, mask = (None if each is None else tf.gather(each, rows) for each in self[:3])
-        return Reading(memory, keys, mask, [])
+        remembered = Remembered(*(None if each is None else tf.gather(each, rows) for each in self.remembered))
+        return Reading(remembered, tf.gather(self.mask, rows), [])
 
 
 class Member:
@@ -58,13 +58,12 @@ class Member:
         """`(batch, places)` ids, padded right."""
         mask = source != PAD
         memory, states = self.encoder(self.source_embedding(source), mask=mask)
-        return Reading(memory, self.decoder.keys(memory), mask, self.bridge(states))
+        return Reading(self.decoder.remembered(memory), mask, self.bridge(states))
 
     def step(self, tokens: tf.Tensor, states: list[tf.Tensor], reading: Reading) -> tuple:
-        """`(batch, beams)` tokens → log-probabilities of the next ones, states, and attention or `None`."""
+        """`(batch, beams)` tokens → outputs `(batch, beams, width)`, states, and attention or `None`."""
         embedded = self.target_embedding(tokens)
-        outputs, states, weights = self.decoder.advance(embedded, states, reading.memory, reading.keys, reading.mask)
-        return tf.nn.log_softmax(self.head(outputs)), states, weights
+        return self.decoder.advance(embedded, states, reading.remembered, reading.mask)
 
     def forced(self, so_far: tf.Tensor, following: tf.Tensor, reading: Reading) -> tuple[tf.Tensor, tf.Tensor]:
         """What the model thinks of targets, a token at a time.
@@ -80,7 +79,8 @@ class Member:
         time, decoder = tf.shape(so_far)[1], self.decoder
 
         def one(number, states, told, seen):
-            log_probabilities, states, weights = self.step(so_far[:, number][:, None], states, reading)
+            outputs, states, weights = self.step(so_far[:, number][:, None], states, reading)
+            log_probabilities = tf.nn.log_softmax(self.head(outputs))
             weights = tf.zeros_like(reading.mask, tf.float32)[:, None] if weights is None else weights
             picked = tf.gather(log_probabilities[:, 0], following[:, number], batch_dims=1)
             return number + 1, states, told.write(number, picked), seen.write(number, weights[:, 0])
@@ -152,19 +152,29 @@ class Translator:
         states = [state for each in firsts for state in each]
 
         def step(tokens: tf.Tensor, states: list[tf.Tensor], which: tf.Tensor) -> tuple:
-            told, after, seen, first = [], [], [], 0
+            outputs, after, seen, first = [], [], [], 0
             for member, reading, count in zip(self.members, readings, counts, strict=True):
                 mine = list(states[first : first + count])
-                log_probabilities, own, weights = member.step(tokens, mine, reading.of(which))
-                told.append(log_probabilities)
+                output, own, weights = member.step(tokens, mine, reading.of(which))
+                outputs.append(output)
                 after += own
                 seen += [] if weights is None else [weights]
                 first += count
             attention = _mean(seen) if seen else tf.zeros([*tf.unstack(tf.shape(tokens)), 0])
-            return _together(told), after, attention
+            return outputs, after, attention
+
+        tables = [member.head.table(BLOCK) for member in self.members]  # once, not at every step
+
+        def judge(outputs: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = [tf.matmul(output, kernel) + bias for output, (kernel, bias) in zip(outputs, tables, strict=True)]
+            totals = [tf.reduce_logsumexp(each, axis=1) for each in logits]
+            if len(logits) == 1:
+                return logits[0], totals[0]
+            told = _together([each - total[:, None] for each, total in zip(logits, totals, strict=True)])
+            return told, tf.zeros_like(totals[0])
 
         places = readings[0].mask if self.attends else readings[0].mask[:, :0]
-        return beam.search(step, states, places, rows, START, RESERVED)
+        return beam.search(step, judge, states, places, rows, START, RESERVED)
 
     def score(self, source: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
         """`(batch,)` sources and targets → how likely each target and its end are, in nats."""
