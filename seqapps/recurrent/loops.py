@@ -45,7 +45,7 @@ def _simple_rnn_backward(gradients: Tensors, kept: Tensors) -> tuple[tf.Tensor, 
 
 
 def _lstm_forward(projected: tf.Tensor, inner: tf.Tensor, states: Tensors) -> tuple[Tensors, Tensors]:
-    in_gate, forget, new, out = tf.split(projected + inner, 4, axis=1)
+    in_gate, forget, new, out = tf.split(projected + inner, 4, axis=-1)
     in_gate, forget, new, out = tf.sigmoid(in_gate), tf.sigmoid(forget), tf.tanh(new), tf.sigmoid(out)
     carry = forget * states[1] + in_gate * new
     squashed = tf.tanh(carry)
@@ -69,8 +69,8 @@ def _lstm_backward(gradients: Tensors, kept: Tensors) -> tuple[tf.Tensor, tf.Ten
 
 
 def _gru_forward(projected: tf.Tensor, inner: tf.Tensor, states: Tensors) -> tuple[Tensors, Tensors]:
-    update, reset, new = tf.split(projected, 3, axis=1)
-    update_inner, reset_inner, new_inner = tf.split(inner, 3, axis=1)
+    update, reset, new = tf.split(projected, 3, axis=-1)
+    update_inner, reset_inner, new_inner = tf.split(inner, 3, axis=-1)
     update, reset = tf.sigmoid(update + update_inner), tf.sigmoid(reset + reset_inner)
     new = tf.tanh(new + reset * new_inner)
     return [update * states[0] + (1 - update) * new], [update, reset, new, new_inner, states[0]]
@@ -118,13 +118,12 @@ def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, 
     Returns:
         `(outputs, *states)`: `(batch, time, units)` in the order in which the layer reads, then `(batch, units)` each.
     """
-    kernel, recurrent, bias = (tf.convert_to_tensor(weight) for weight in layer.cell.weights)
+    kernel, recurrent, input_bias, inner_bias = _weights(cell, layer)
     sequence = tf.transpose(inputs, [1, 0, 2])  # (time, batch, features)
     real = None if mask is None else tf.cast(tf.transpose(mask), tf.float32)[:, :, None]  # (time, batch, 1)
     if layer.go_backwards:
         sequence = tf.reverse(sequence, [0])
         real = None if real is None else tf.reverse(real, [0])
-    input_bias, inner_bias = (bias[0], bias[1]) if cell == "gru" else (bias, tf.zeros_like(bias))
     flat = tf.matmul(tf.reshape(sequence, [-1, kernel.shape[0]]), kernel) + input_bias
     projected = tf.reshape(flat, [tf.shape(sequence)[0], tf.shape(sequence)[1], kernel.shape[1]])
     states = initial_states
@@ -138,6 +137,37 @@ def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, 
     if real is not None:  # before the first real step there is no output that could stand again
         outputs *= tf.cast(tf.cumsum(real, axis=0) > 0, tf.float32)
     return tf.transpose(outputs, [1, 0, 2]), *states
+
+
+def step_each(cell: str, layer: keras.layers.Layer, inputs: Any, states: Tensors) -> tf.Tensor:
+    """One step of a stock layer from every row's states for each of several inputs.
+
+    Args:
+        cell: As for `run`.
+        layer: Built, and `usable`.
+        inputs: `(groups, count, features)`; row `i` takes those of group `i % groups`.
+        states: `(batch, units)` each.
+
+    Returns:
+        Outputs `(batch, count, units)`.
+    """
+    kernel, recurrent, input_bias, inner_bias = _weights(cell, layer)
+    groups, count = tf.shape(inputs)[0], tf.shape(inputs)[1]
+    flat = tf.matmul(tf.reshape(inputs, [-1, kernel.shape[0]]), kernel) + input_bias
+    projected = tf.reshape(flat, [groups, count, kernel.shape[1]])
+
+    def of_rows(tensor: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(tensor, [-1, groups, 1, tensor.shape[1]])
+
+    inner = of_rows(tf.matmul(states[0], recurrent) + inner_bias)
+    after, _ = CELLS[cell].forward(projected, inner, [of_rows(state) for state in states])
+    return tf.reshape(after[0], [-1, count, layer.units])
+
+
+def _weights(cell: str, layer: keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Of the inputs, of the states, and the biases of both."""
+    kernel, recurrent, bias = (tf.convert_to_tensor(weight) for weight in layer.cell.weights)
+    return (kernel, recurrent, bias[0], bias[1]) if cell == "gru" else (kernel, recurrent, bias, tf.zeros_like(bias))
 
 
 def _forward(

@@ -170,7 +170,7 @@ class RecurrentStack(keras.layers.Layer):
         return super().__call__(sequences, initial_state=initial_state, mask=mask, training=training)
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
-        per_layer = self._states_by_direction(initial_state)
+        per_layer = self.by_direction(initial_state)
         inputs = sequences
         streams: list = []
         ends: list = []
@@ -188,10 +188,10 @@ class RecurrentStack(keras.layers.Layer):
             streams, ends = new_streams, new_ends
             states.extend(state for group in new_states for state in group)
             if index < self.num_layers - 1:
-                inputs = self._merge(streams)
+                inputs = self.merged(streams)
         if self.return_sequences and self.recorder is not None:
             streams = self.recorder.seen_by_loss(streams, mask)
-        outputs = self._merge(streams if self.return_sequences else ends)
+        outputs = self.merged(streams if self.return_sequences else ends)
         if self.return_sequences and self.bidirectional and mask is not None:
             outputs = outputs * ops.cast(ops.expand_dims(mask, -1), outputs.dtype)  # (batch, time, output_size)
         return (outputs, states) if self.return_state else outputs
@@ -215,10 +215,11 @@ class RecurrentStack(keras.layers.Layer):
         outputs, *states = loops.run(self.cell, layer, inputs, initial_states, mask, training)
         return outputs if layer.return_sequences else outputs[:, -1], *states
 
-    def _merge(self, streams):
+    def merged(self, streams):
+        """What the directions of a layer give, as one tensor."""
         return MERGES[self.merge_mode](*streams) if self.bidirectional else streams[0]
 
-    def _states_by_direction(self, states) -> list:
+    def by_direction(self, states) -> list:
         """The flat list of states as one list per layer and direction; `None` for zeros."""
         count = STATES_PER_CELL[self.cell]
         directions = len(self._directions)
@@ -277,7 +278,7 @@ class RecurrentStack(keras.layers.Layer):
         if not self.built:
             self.build((None, None, inputs.shape[-1]))
         output, new_states = inputs, []
-        for index, (group,) in enumerate(self._states_by_direction(states)):
+        for index, (group,) in enumerate(self.by_direction(states)):
             given = output if dropout_factors is None or not index else output * dropout_factors[index - 1]
             stream, state = self.recurrent_layers[index].cell(given, group, training=False)
             output = stream + output if self.residual and index else stream

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from seqapps.recurrent.alternatives import Alternatives
 from seqapps.recurrent.pooling import Pooling
 from seqapps.recurrent.stack import RecurrentStack
 from seqapps.tasks.forecasting.config import Config
@@ -47,16 +48,11 @@ def segment(config: Config, examples: Examples, targets: int):
     _, states = stack(embedded, mask=mask)
 
     separate = targets if config.channels == "independent" else 1
-    queries = SegmentQueries(count, separate, width, name="queries")(examples.values)  # (examples, count, width)
-    known = examples.horizon_features()
-    if known is not None:
-        queries = queries + keras.layers.Dense(width, name="embed_known")(_segments(known, length, at_front=False))
-    if examples.context is not None:
-        context = keras.layers.Dense(width, name="embed_context")(examples.context)
-        queries = queries + ops.expand_dims(context, 1)
-    decoded, _ = stack(
-        ops.reshape(queries, (-1, 1, width)), initial_state=[ops.repeat(state, count, axis=0) for state in states]
-    )
+    queries = FutureSegments(count, separate, width, name="queries")(examples.values)  # (separate, count, width)
+    more = _of_segments(examples, length, width)
+    if more is not None:  # of every example, those of one row after those of another
+        queries = ops.reshape(queries + ops.reshape(more, (-1, separate, more.shape[1], width)), (-1, count, width))
+    decoded = Alternatives(stack, name="decode")(queries, states)  # (examples, count, output_size)
     outputs = keras.layers.Dense(length * channels * len(config.levels), name="head")(_dropped(config, decoded))
     outputs = ops.reshape(outputs, (-1, count * length, channels, len(config.levels)))
     return _rising(config, outputs[:, :horizon])
@@ -176,7 +172,7 @@ class RecursiveDecoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("seqapps")
-class SegmentQueries(keras.layers.Layer):
+class FutureSegments(keras.layers.Layer):
     """A trained vector for every future segment, plus one for every column where columns are examples of their own.
 
     Args:
@@ -185,10 +181,10 @@ class SegmentQueries(keras.layers.Layer):
         width: Size of the vectors.
 
     Call arguments:
-        values: `(batch * channels, …)`; tells the number of examples.
+        values: Not looked at; a layer of a model has an input.
 
     Returns:
-        `(batch * channels, count, width)`.
+        `(channels, count, width)`.
     """
 
     def __init__(self, count: int, channels: int, width: int, **kwargs) -> None:
@@ -203,14 +199,11 @@ class SegmentQueries(keras.layers.Layer):
             self.columns = self.add_weight(shape=(self.channels, self.width), initializer="normal", name="columns")
 
     def call(self, values):
-        examples = ops.shape(values)[0]
-        queries = ops.tile(self.positions[None], (examples, 1, 1))
-        if self.channels > 1:
-            queries = queries + ops.tile(self.columns, (examples // self.channels, 1))[:, None]
-        return queries
+        positions = ops.expand_dims(self.positions, 0)
+        return positions + ops.expand_dims(self.columns, 1) if self.channels > 1 else positions
 
     def compute_output_shape(self, values_shape):
-        return (values_shape[0], self.count, self.width)
+        return (self.channels, self.count, self.width)
 
     def get_config(self):
         return super().get_config() | {"count": self.count, "channels": self.channels, "width": self.width}
@@ -219,6 +212,17 @@ class SegmentQueries(keras.layers.Layer):
 def make_stack(config: Config, return_state: bool = False) -> RecurrentStack:
     """The recurrent stack that a config describes."""
     return RecurrentStack(**config.recurrent_options, return_state=return_state, name="stack")
+
+
+def _of_segments(examples: Examples, length: int, width: int):
+    """What is known of every future segment, embedded: `(examples, count, width)`, of all alike with 1 for `count`."""
+    known, context = examples.horizon_features(), examples.context
+    if known is not None:
+        known = keras.layers.Dense(width, name="embed_known")(_segments(known, length, at_front=False))
+    if context is None:
+        return known
+    context = ops.expand_dims(keras.layers.Dense(width, name="embed_context")(context), 1)
+    return context if known is None else known + context
 
 
 def _segments(steps, length: int, *, at_front: bool):

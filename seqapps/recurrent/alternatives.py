@@ -1,0 +1,91 @@
+"""One step of a recurrence for each of several inputs, none of which follows another."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqapps.recurrent import loops
+from seqapps.recurrent.stack import RecurrentStack
+
+
+@keras.saving.register_keras_serializable("seqapps")
+class Alternatives(keras.layers.Layer):
+    """What a stack answers to each of several inputs, as if it were the only one after the states of a row.
+
+    What the states add to the gates is computed once for all inputs of a row, and what the inputs add once for all rows
+    that share them, instead of once for every pair.
+
+    Args:
+        stack: Whose step it is.
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        inputs: `(groups, count, features)`; `groups` divides `batch`, and row `i` takes those of group `i % groups`.
+        states: Flat list of the stack's states, `(batch, …)` each.
+        training: Whether dropout between layers is active; it drops other features of every input.
+
+    Returns:
+        `(batch, count, output_size)`.
+
+    Example:
+
+    >>> stack = RecurrentStack(5, return_state=True)
+    >>> _, states = stack(ops.ones((6, 4, 3)))
+    >>> Alternatives(stack)(ops.ones((2, 7, 3)), states).shape
+    TensorShape([6, 7, 5])
+    """
+
+    def __init__(self, stack: RecurrentStack, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stack = stack
+
+    def build(self, inputs_shape, states_shape) -> None:
+        if not self.stack.built:
+            self.stack.build((None, None, inputs_shape[-1]))
+
+    def call(self, inputs, states, training=None):
+        stack = self.stack
+        if stack.recorder is not None or not all(loops.usable(layer, training) for layer in stack.recurrent_layers):
+            return self._one_by_one(inputs, states, training)
+        streams: list[Any] = []
+        directions = 1 + stack.bidirectional
+        for index, of_layer in enumerate(stack.by_direction(states)):
+            if index:
+                inputs = self._dropped(stack.merged(streams), index - 1, training)
+            layers = stack.recurrent_layers[index * directions :]
+            before = streams
+            streams = [
+                loops.step_each(stack.cell, layer, inputs, own) for layer, own in zip(layers, of_layer, strict=False)
+            ]
+            if stack.residual and index:
+                streams = [new + old for new, old in zip(streams, before, strict=True)]
+        return stack.merged(streams)
+
+    def _dropped(self, inputs, layer: int, training: Any):
+        """Inputs of the next layer `(batch, count, features)`; each of them is a sequence of its own."""
+        if not self.stack.dropout_layers:
+            return inputs
+        count, width = ops.shape(inputs)[1], inputs.shape[2]
+        dropped = self.stack.dropout_layers[layer](ops.reshape(inputs, (-1, 1, width)), training=training)
+        return ops.reshape(dropped, (-1, count, width))
+
+    def _one_by_one(self, inputs, states, training: Any):
+        """The same from the stack itself, for which every pair is a sequence of one step."""
+        (groups, count), batch = ops.shape(inputs)[:2], ops.shape(states[0])[0]
+        every = ops.reshape(ops.tile(inputs, (batch // groups, 1, 1)), (-1, 1, inputs.shape[2]))
+        told = self.stack(
+            every, initial_state=[ops.repeat(state, count, axis=0) for state in states], training=training
+        )
+        outputs = told[0] if self.stack.return_state else told
+        return ops.reshape(outputs, (-1, count, self.stack.output_size))
+
+    def compute_output_shape(self, inputs_shape, states_shape):
+        return (states_shape[0][0], inputs_shape[1], self.stack.output_size)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"stack": keras.saving.serialize_keras_object(self.stack)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Alternatives":
+        return cls(keras.saving.deserialize_keras_object(config.pop("stack")), **config)

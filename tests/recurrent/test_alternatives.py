@@ -1,0 +1,112 @@
+"""Alternatives answer what the stack answers to each of them alone, with the same gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqapps.recurrent.alternatives import Alternatives
+from seqapps.recurrent.stack import CELLS, MERGES, RecurrentStack
+
+BATCH, GROUPS, COUNT, UNITS = 6, 3, 5, 4
+every_cell = pytest.mark.parametrize("cell", CELLS)
+every_shape = pytest.mark.parametrize("num_layers", [1, 2, 3])
+every_direction = pytest.mark.parametrize("bidirectional", [False, True])
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+INPUTS = normal(GROUPS, COUNT, UNITS)
+
+
+def built(cell="gru", num_layers=2, **options):
+    """A stack with every weight, also the biases, away from its initial value, and states for it."""
+    stack = RecurrentStack(UNITS, cell, num_layers, return_state=True, **options)
+    stack.build((None, None, UNITS))
+    stack.set_weights([normal(*w.shape, seed=i) * 0.5 for i, w in enumerate(stack.weights)])
+    return stack, [normal(BATCH, width, seed=100 + index) for index, width in enumerate(stack.state_sizes)]
+
+
+def alone(stack, states):
+    """Every pair of a row and an input as a sequence of its own."""
+    rows = [
+        [
+            stack(INPUTS[None, row % GROUPS, place][:, None], initial_state=[state[row : row + 1] for state in states])[
+                0
+            ]
+            for place in range(COUNT)
+        ]
+        for row in range(BATCH)
+    ]
+    return np.array(rows)[:, :, 0]
+
+
+def assert_alike(stack, states):
+    received = Alternatives(stack)(INPUTS, states)
+    np.testing.assert_allclose(received, alone(stack, states), rtol=1e-5, atol=1e-6)
+
+
+@every_cell
+@every_shape
+@every_direction
+def test_every_input_is_answered_as_if_it_were_the_only_one(cell, num_layers, bidirectional):
+    assert_alike(*built(cell, num_layers, bidirectional=bidirectional))
+
+
+@every_cell
+@every_direction
+def test_residual_connections_count(cell, bidirectional):
+    assert_alike(*built(cell, 3, residual=True, bidirectional=bidirectional))
+
+
+@pytest.mark.parametrize("merge_mode", MERGES)
+def test_directions_are_merged_as_asked_for(merge_mode):
+    assert_alike(*built(merge_mode=merge_mode, bidirectional=True))
+
+
+@pytest.mark.parametrize("options", [{"activation": "relu"}, {"reset_after": False}, {"recurrent_dropout": 0.5}])
+def test_options_that_the_short_way_does_not_have_are_honoured(options):
+    assert_alike(*built(**options))
+
+
+@every_cell
+@every_direction
+def test_gradients_are_those_of_the_long_way(cell, bidirectional):
+    stack, states = built(cell, bidirectional=bidirectional)
+    states = [tf.constant(state) for state in states]
+    layer, inputs, weights = Alternatives(stack), tf.constant(INPUTS), stack.trainable_variables
+    told = []
+    for way in (lambda: layer(inputs, states), lambda: layer._one_by_one(inputs, states, False)):
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, *states])
+            loss = tf.reduce_sum(way() * normal(BATCH, COUNT, stack.output_size, seed=7))
+        told.append(tape.gradient(loss, [inputs, *states, *(weight.value for weight in weights)]))
+    for short, long in zip(*told, strict=True):
+        np.testing.assert_allclose(short, long, rtol=1e-4, atol=1e-5)
+
+
+@every_cell
+def test_dropout_between_layers_drops_other_features_of_every_input_while_training(cell):
+    stack, states = built(cell, dropout=0.5)
+    layer = Alternatives(stack)
+    alike = np.broadcast_to(INPUTS[:1, :1], (1, 64, UNITS))
+    told = layer(alike, states, training=True).numpy()
+    assert len(np.unique(told[0].round(5), axis=0)) > 8
+    assert len(np.unique(layer(alike, states).numpy()[0].round(5), axis=0)) == 1
+
+
+def test_a_stored_model_still_has_one_stack(tmp_path):
+    stack = RecurrentStack(UNITS, return_state=True, name="stack")
+    sequences = keras.Input((None, UNITS))
+    _, states = stack(sequences)
+    queries = keras.Input(batch_shape=(1, COUNT, UNITS))
+    model = keras.Model([sequences, queries], Alternatives(stack)(queries, states))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    given = [normal(BATCH, 2, UNITS), INPUTS[:1]]
+    np.testing.assert_array_equal(model(given), loaded(given))
+    assert loaded.count_params() == model.count_params() == stack.count_params()
+    loaded.get_layer("stack").set_weights([0 * weight for weight in stack.get_weights()])
+    assert not np.any(loaded(given))
