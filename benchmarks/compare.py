@@ -27,8 +27,7 @@ from statsmodels.stats.multitest import multipletests
 HERE = Path(__file__).parent
 ROW = "compare-sst2"
 MOST_MINUTES = 60
-# The options of `benchmarks/sentiment.py`, whose 18 trainings take 40 minutes with what comes before and after them.
-# The budget of each keeps all below an hour on a machine that is a third slower.
+# The options of `benchmarks/sentiment.py`. The budget of each training keeps all below an hour on a slower machine too.
 OPTIONS = (
     "--cells simple_rnn,lstm,gru --directions one,two --seeds 0,1,2 --max-epochs 5 --max-minutes 2.3 "
     "--tokenizer whitespace --vocabulary-size 7000 --embedding-size 50 --units 64 --pooling last --word-dropout 0.5 "
