@@ -95,14 +95,14 @@ class Loop:
     def search(self, source: np.ndarray, width: int, most: np.ndarray, penalty: float) -> np.ndarray:
         """As `decoding.beam`: the ids of the best translation of every row."""
         rows, own = len(source), np.arange(width)
-        keys, seen, mask, *states = (
+        keys, places, mask, *states = (
             np.repeat(each, width, axis=0) for each in self.reader.predict(source, verbose=0, batch_size=rows)
         )
         values, sizes = np.where(own == 0, 0.0, NEVER) * np.ones((rows, 1)), np.zeros((rows, width), int)
         ended, texts = np.zeros((rows, width), bool), np.zeros((rows, width, 0), "int32")
         last = np.full((rows * width, 1), START, "int32")
         while ((values > NEVER / 2) & ~ended).any():
-            inputs = [last, *states, keys, seen, mask]
+            inputs = [last, *states, keys, places, mask]
             told, *states = self.stepper.predict(inputs, verbose=0, batch_size=rows * width)
             told = told.reshape(rows, width, -1)
             told[:, :, [PAD, UNKNOWN, START]] = NEVER

@@ -89,11 +89,12 @@ def graph():
             log_probabilities, attention = (
                 tf.gather(tf.gather(each, phase), tokens, batch_dims=2) for each in (told, looks)
             )
-            return [log_probabilities], [phase], attention
+            return [log_probabilities, phase], [phase], attention
 
         def judge(outputs):
-            scores = outputs[0] + 2.0  # which has to be subtracted
-            return scores, tf.fill(tf.shape(scores)[:1], 2.0)
+            log_probabilities, phase = outputs
+            phase = tf.cast(phase, tf.float32)  # which is added, and has to be subtracted again
+            return log_probabilities + phase[:, None], phase
 
         beams = tf.maximum(tf.reduce_max(rows.beam_width), 1)
         return beam.search(step, judge, [tf.repeat(phase[:, None], beams, axis=1)], places, rows, START, RESERVED)

@@ -10,10 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import keras
 import pandas as pd
 
-from seqapps import checks, export, run_folder
+from seqapps import checks, export, run_folder, training
 from seqapps.comparison.plan import name_of
 from seqapps.config import TaskConfig
 from seqapps.significance import Measured
@@ -68,7 +67,7 @@ class Run:
     def parameters(self) -> int:
         """Numbers that its model holds, trained or not."""
         import_module(f"seqapps.tasks.{self.task}.model")  # the layers of its own
-        return keras.models.load_model(self.folder / "model.keras", compile=False).count_params()
+        return training.stored_model(self.folder).count_params()
 
     @cached_property
     def version(self) -> Path:

@@ -101,8 +101,8 @@ def search(
         step: Tokens `(rows, beams)` and states of some rows, and which of the batch these are `(rows,)` →
             outputs of the network `(rows, beams, …)` each, states, and the attention on every place of the source
             `(rows, beams, places)`.
-        judge: Outputs for the hypotheses that go on, `(hypotheses, …)` each → `(hypotheses, tokens)` and
-            `(hypotheses,)`: log-probabilities of the next tokens but for something to subtract, and this.
+        judge: Outputs for the hypotheses that go on, `(hypotheses, …)` each → scores of the next tokens
+            `(hypotheses, tokens)`, and what to subtract from them to have log-probabilities, `(hypotheses,)`.
         states: Before the first token: `(batch, beams, …)` each; `beams` is the greatest `beam_width`.
         places: `(batch, places)` booleans: the real places of the source; of width 0 without attention.
         knobs: From `for_rows`.
@@ -159,7 +159,7 @@ def _going(now: Hypotheses) -> tf.Tensor:
 
 
 def _next_ones(outputs: Tensors, judge: Judge, going: tf.Tensor, reserved: Reserved) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of all hypotheses the likeliest next tokens, as many as there are places: `(batch, beams, tokens)` each.
+    """Of all hypotheses enough of the likeliest next tokens to fill all places of a row: `(batch, beams, tokens)` each.
 
     Returns:
         Log-probabilities, `NEVER` where no token can come or the hypothesis does not go on, and the tokens.

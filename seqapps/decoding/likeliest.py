@@ -1,14 +1,16 @@
 """The likeliest of many tokens, faster than by looking through all of them with a heap."""
 
-import tensorflow as tf
+import math
 
-from seqapps.recurrent.masking import NEVER
+import tensorflow as tf
 
 BLOCK = 64  # tokens; about the square root of usual vocabularies, so that there are as many blocks as tokens in each
 
 
 def likeliest(scores: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     """The highest scores of every row and their places, as `tf.math.top_k` tells them: equal ones in their order.
+
+    No score may be NaN.
 
     What is among the `count` highest of all lies in one of the `count` blocks with the highest maxima: only these are
     looked through.
@@ -28,7 +30,7 @@ def likeliest(scores: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.
     """
     missing = -tf.shape(scores)[1] % BLOCK
     if scores.shape[1] is None or scores.shape[1] % BLOCK:
-        scores = tf.pad(scores, [[0, 0], [0, missing]], constant_values=2 * NEVER)
+        scores = tf.pad(scores, [[0, 0], [0, missing]], constant_values=-math.inf)
     blocks = tf.reshape(scores, [tf.shape(scores)[0], -1, BLOCK])
     kept = tf.minimum(count, tf.shape(blocks)[1])
     # In the order of their tokens, so that of equal scores the first is found.

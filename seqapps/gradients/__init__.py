@@ -6,9 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import keras
-
-from seqapps import checks, report, run_folder
+from seqapps import checks, report, run_folder, training
 from seqapps.gradients import page
 from seqapps.gradients.advice import Facts, advise
 from seqapps.recurrent.gradient_curves import Curve, GradientFlow
@@ -48,7 +46,7 @@ def measure(
     checks.check_choice("task", config.get("task"), TASKS)
     _check_weights(folder)
     task = import_module(f"seqapps.tasks.{config['task']}.gradients")
-    model = keras.models.load_model(folder / MODEL_FILE, compile=False)
+    model = training.stored_model(folder)
     probe = task.gradient_batch(model, folder, data, split, rows)
     end = gradient_flow(probe.stack, probe.losses)
     model.load_weights(folder / START_FILE)

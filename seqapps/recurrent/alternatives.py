@@ -14,7 +14,7 @@ class Alternatives(keras.layers.Layer):
     """What a stack answers to each of several inputs, as if it were the only one after the states of a row.
 
     What the states add to the gates is computed once for all inputs of a row, and what the inputs add once for all rows
-    that share them, instead of once for every pair.
+    that share them. Where `loops` does not do what the stock layers would, the stack itself runs once for every pair.
 
     Args:
         stack: Whose step it is.
@@ -53,10 +53,10 @@ class Alternatives(keras.layers.Layer):
         for index, of_layer in enumerate(stack.by_direction(states)):
             if index:
                 inputs = self._dropped(stack.merged(streams), index - 1, training)
-            layers = stack.recurrent_layers[index * directions :]
+            layers = stack.recurrent_layers[index * directions : (index + 1) * directions]
             before = streams
             streams = [
-                loops.step_each(stack.cell, layer, inputs, own) for layer, own in zip(layers, of_layer, strict=False)
+                loops.step_each(stack.cell, layer, inputs, own) for layer, own in zip(layers, of_layer, strict=True)
             ]
             if stack.residual and index:
                 streams = [new + old for new, old in zip(streams, before, strict=True)]
@@ -73,7 +73,7 @@ class Alternatives(keras.layers.Layer):
     def _one_by_one(self, inputs, states, training: Any):
         """The same from the stack itself, for which every pair is a sequence of one step."""
         (groups, count), batch = ops.shape(inputs)[:2], ops.shape(states[0])[0]
-        every = ops.reshape(ops.tile(inputs, (batch // groups, 1, 1)), (-1, 1, inputs.shape[2]))
+        every = ops.reshape(ops.tile(inputs, (batch // ops.maximum(groups, 1), 1, 1)), (-1, 1, inputs.shape[2]))
         told = self.stack(
             every, initial_state=[ops.repeat(state, count, axis=0) for state in states], training=training
         )

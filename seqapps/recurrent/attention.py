@@ -27,7 +27,7 @@ class Attention(keras.layers.Layer):
 
     Call arguments:
         queries: `(batch, time, features)`.
-        memory: `(batch, places, width)`.
+        memory: `(batch, places, width)`: what is averaged; with `keys` it may be another tensor than theirs.
         keys: `(batch, places, units)` from `keys(memory)`, so that a decoder computes them once; or `None`.
         mask: `(batch, places)` booleans, `False` where there is padding, or `None`.
 

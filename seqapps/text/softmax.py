@@ -46,7 +46,7 @@ class Softmax(keras.layers.Layer):
         return kernel, ops.pad(self._masked_bias(), [[0, missing]], constant_values=NEVER)
 
     def _masked_bias(self):
-        """So low for what never comes next that no output of a network makes up for it."""
+        """The bias, so low at ids that never come next that no output of a network makes up for it."""
         ids = ops.arange(self.vocabulary_size)
         return ops.where((ids == PAD) | (ids == START), NEVER, self.bias)
 

@@ -15,7 +15,7 @@ from seqapps.training.optimizer import DenseAdam, WarmupSchedule, make_optimizer
 from seqapps.training.resumable import STATE_FILE, Progress, ResumableTraining, Score
 
 __all__ = ["STATE_FILE", "DenseAdam", "Look", "Progress", "ResumableTraining", "Score", "WarmupSchedule", "fit"]
-__all__ += ["keep_memory", "look", "make_optimizer", "set_seed", "start_from"]
+__all__ += ["keep_memory", "look", "make_optimizer", "set_seed", "start_from", "stored_model"]
 
 # Numbers of malloc.h: one arena for all threads; no block of its own from the system; never give back; take much.
 MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 1 << 28))
@@ -93,6 +93,19 @@ def fit(
     return state.progress
 
 
+def stored_model(run: Path) -> keras.Model:
+    """The trained model of a run; the module with the layers of its task must have been imported.
+
+    Raises:
+        ValueError: If it has other layers than this version has.
+    """
+    path = run / "model.keras"
+    try:
+        return keras.models.load_model(path, compile=False)
+    except TypeError as error:  # what Keras says of a layer that it does not know
+        raise ValueError(f"{path} was written by another version, which had other layers. Train it again.") from error
+
+
 def start_from(model: keras.Model, config: TaskConfig, alike: str) -> None:
     """Give a model the weights of a finished run.
 
@@ -108,7 +121,7 @@ def start_from(model: keras.Model, config: TaskConfig, alike: str) -> None:
     run = Path(str(config.initialize_from))
     if not (run / "model.keras").is_file():
         raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
-    other = keras.models.load_model(run / "model.keras", compile=False)
+    other = stored_model(run)
     theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (other, model))
     if theirs != ours:
         raise ValueError(

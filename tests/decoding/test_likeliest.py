@@ -37,6 +37,7 @@ def test_they_are_those_of_a_plain_search_with_equal_scores_in_their_order(rows,
 
 @pytest.mark.parametrize("width", [5, BLOCK + 5])
 def test_what_never_comes_is_found_before_what_is_not_there(width):
-    scores = np.full((2, width), NEVER, "float32")
+    scores = np.full((3, width), NEVER, "float32")
     scores[1, 3] = 1.0
+    scores[2] = -np.inf
     assert_as_top_k(scores, width)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from seqapps.recurrent.alternatives import Alternatives
 from seqapps.recurrent.stack import CELLS, MERGES, RecurrentStack
 
-BATCH, GROUPS, COUNT, UNITS = 6, 3, 5, 4
+BATCH, COUNT, UNITS = 6, 5, 4
 every_cell = pytest.mark.parametrize("cell", CELLS)
 every_shape = pytest.mark.parametrize("num_layers", [1, 2, 3])
 every_direction = pytest.mark.parametrize("bidirectional", [False, True])
@@ -18,7 +18,7 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-INPUTS = normal(GROUPS, COUNT, UNITS)
+INPUTS = normal(3, COUNT, UNITS)
 
 
 def built(cell="gru", num_layers=2, **options):
@@ -29,23 +29,18 @@ def built(cell="gru", num_layers=2, **options):
     return stack, [normal(BATCH, width, seed=100 + index) for index, width in enumerate(stack.state_sizes)]
 
 
-def alone(stack, states):
-    """Every pair of a row and an input as a sequence of its own."""
-    rows = [
-        [
-            stack(INPUTS[None, row % GROUPS, place][:, None], initial_state=[state[row : row + 1] for state in states])[
-                0
-            ]
-            for place in range(COUNT)
-        ]
-        for row in range(BATCH)
-    ]
-    return np.array(rows)[:, :, 0]
+def answer(stack, inputs, states, row, place):
+    """To one pair of a row and an input, as a sequence of its own."""
+    own = [state[row : row + 1] for state in states]
+    return stack(inputs[row % len(inputs), place][None, None], initial_state=own)[0][0]
 
 
-def assert_alike(stack, states):
-    received = Alternatives(stack)(INPUTS, states)
-    np.testing.assert_allclose(received, alone(stack, states), rtol=1e-5, atol=1e-6)
+def assert_alike(stack, states, inputs=INPUTS):
+    expected = [[answer(stack, inputs, states, row, place) for place in range(COUNT)] for row in range(BATCH)]
+    layer = Alternatives(stack)
+    specs = tf.TensorSpec([None, None, UNITS]), [tf.TensorSpec([None, state.shape[1]]) for state in states]
+    for way in (layer, tf.function(layer, input_signature=specs)):
+        np.testing.assert_allclose(way(inputs, states), expected, rtol=1e-5, atol=1e-6)
 
 
 @every_cell
@@ -53,6 +48,12 @@ def assert_alike(stack, states):
 @every_direction
 def test_every_input_is_answered_as_if_it_were_the_only_one(cell, num_layers, bidirectional):
     assert_alike(*built(cell, num_layers, bidirectional=bidirectional))
+
+
+@every_cell
+@pytest.mark.parametrize("groups", [1, 2, 3, BATCH])
+def test_inputs_go_round_among_the_rows(cell, groups):
+    assert_alike(*built(cell), normal(groups, COUNT, UNITS))
 
 
 @every_cell
@@ -66,7 +67,7 @@ def test_directions_are_merged_as_asked_for(merge_mode):
     assert_alike(*built(merge_mode=merge_mode, bidirectional=True))
 
 
-@pytest.mark.parametrize("options", [{"activation": "relu"}, {"reset_after": False}, {"recurrent_dropout": 0.5}])
+@pytest.mark.parametrize("options", [{"activation": "relu"}, {"reset_after": False}])
 def test_options_that_the_short_way_does_not_have_are_honoured(options):
     assert_alike(*built(**options))
 
@@ -95,6 +96,21 @@ def test_dropout_between_layers_drops_other_features_of_every_input_while_traini
     told = layer(alike, states, training=True).numpy()
     assert len(np.unique(told[0].round(5), axis=0)) > 8
     assert len(np.unique(layer(alike, states).numpy()[0].round(5), axis=0)) == 1
+
+
+@every_cell
+def test_recurrent_dropout_acts_while_training_alone(cell):
+    stack, states = built(cell, recurrent_dropout=0.5)
+    layer = Alternatives(stack)
+    assert not np.array_equal(layer(INPUTS, states, training=True), layer(INPUTS, states, training=True))
+    assert_alike(stack, states)
+
+
+@pytest.mark.parametrize("options", [{}, {"activation": "relu"}])
+def test_without_rows_there_are_no_answers(options):
+    stack, states = built(**options)
+    nothing = [state[:0] for state in states]
+    assert Alternatives(stack)(INPUTS[:0], nothing).shape == (0, COUNT, UNITS)
 
 
 def test_a_stored_model_still_has_one_stack(tmp_path):

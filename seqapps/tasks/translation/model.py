@@ -117,8 +117,8 @@ class Decoder(keras.layers.Layer):
     """Token vectors of a target → what a softmax takes, over a whole target or a step at a time.
 
     At every step a recurrent stack reads the vector; attention then looks with the stack's output for what fits in the
-    memory, and both together give `tanh(W [output; context])` (Luong et al. 2015, equation 5). As a context is a
-    mean of the memory's places, its part of the product is the mean of theirs, which are multiplied once for all steps.
+    memory, and both together give `tanh(W [output; context])` (Luong et al. 2015, equation 5). The context is a
+    weighted mean of the memory's places: each is multiplied by its part of `W` once, and every step averages products.
     With `input_feeding` the stack also reads what came out at the step before. Without attention the stack's output is
     all there is.
 

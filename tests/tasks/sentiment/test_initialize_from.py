@@ -232,3 +232,14 @@ def test_a_resumed_run_refuses_other_data(folder, toys, tmp_path, capfd):
         "Resume with the same data, or train into another folder.\n"
     )
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+
+
+def test_a_model_with_layers_that_this_version_lacks_is_refused(tmp_path):
+    class Dropped(keras.layers.Layer):
+        """Is in no register."""
+
+    inputs = keras.Input((3,))
+    keras.Model(inputs, Dropped()(inputs)).save(tmp_path / "model.keras")
+    path = tmp_path / "model.keras"
+    with refusal(f"{path} was written by another version, which had other layers. Train it again."):
+        training.stored_model(tmp_path)

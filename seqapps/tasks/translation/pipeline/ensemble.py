@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from seqapps import export, run_folder
+from seqapps import export, run_folder, training
 from seqapps.tasks.translation import serving
 from seqapps.tasks.translation.config import Config
 from seqapps.tasks.translation.pipeline import telling
@@ -39,7 +38,7 @@ def export_together(runs: Sequence[str | Path], folder: str | Path, version: int
         raise ValueError("`runs` must hold one run at least. Received: none.")
     _check_alike(folders, "runs")
     first = folders[0]
-    models = [keras.models.load_model(run / "model.keras", compile=False) for run in folders]
+    models = [training.stored_model(run) for run in folders]
     config = Config.from_dict(run_folder.read_options(first), str(first))
     prepared = Preprocessing.from_dict(run_folder.read_json(first / "preprocessing.json")["fitted"])
     bundle = serving.bundle(models, prepared, _penalty(folders))
