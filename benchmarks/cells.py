@@ -197,7 +197,7 @@ def _legend(factory: Any, lags: Any, tasks: dict[str, Any]) -> list[str]:
         told.append("Lag: of the adding problem, solved with one seed in 2,000 steps; one direction.")
     if tasks:
         told.append(
-            "Scores: with the options and epochs of the demos, chosen for a GRU of one layer (sentiment and speech: in two "
+            "Scores: with the options and epochs of the demos, chosen for a GRU of one layer (sentiment and speech: two "
             "directions); what learns more slowly had no more of them."
         )
     for task, comparison in tasks.items():
