@@ -197,8 +197,8 @@ def _legend(factory: Any, lags: Any, tasks: dict[str, Any]) -> list[str]:
         told.append("Lag: of the adding problem, solved with one seed in 2,000 steps; one direction.")
     if tasks:
         told.append(
-            "Scores: with the options and epochs of the demos, chosen for a GRU of one layer (sentiment and speech: two "
-            "directions); what learns more slowly had no more of them."
+            "Scores: options and epochs are those of the demos, chosen for a GRU of one layer (sentiment and speech: "
+            "in two directions); what learns more slowly had no more of them."
         )
     for task, comparison in tasks.items():
         part, better = comparison["parts"][0], "lower" if comparison["lower_is_better"] else "higher"
