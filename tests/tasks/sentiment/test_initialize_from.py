@@ -238,6 +238,9 @@ def test_a_model_with_layers_that_this_version_lacks_is_refused(tmp_path):
     class Dropped(keras.layers.Layer):
         """Is in no register."""
 
+        def call(self, inputs):
+            return inputs
+
     inputs = keras.Input((3,))
     keras.Model(inputs, Dropped()(inputs)).save(tmp_path / "model.keras")
     path = tmp_path / "model.keras"
