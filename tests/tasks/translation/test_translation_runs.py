@@ -215,5 +215,6 @@ def test_a_run_tells_of_its_training_and_a_measurement_of_what_is_measured(toys,
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
 def test_words_are_reversed_without_a_mistake(cell, toys, tmp_path):
-    metrics = train(toys, tmp_path / "run", cell=cell, units=32, embedding_size=16, epochs=60, learning_rate=0.01)
+    options = {"units": 32, "embedding_size": 16, "dropout": 0.1, "epochs": 60, "learning_rate": 0.01}
+    metrics = train(toys, tmp_path / "run", cell=cell, **options)
     assert metrics["methods"]["model"]["exact_match"] == 1
