@@ -46,7 +46,7 @@ class Alternatives(keras.layers.Layer):
 
     def call(self, inputs, states, training=None):
         stack = self.stack
-        if stack.recorder is not None or not all(loops.usable(layer, training) for layer in stack.recurrent_layers):
+        if not all(loops.usable(layer, training) for layer in stack.recurrent_layers):
             return self._one_by_one(inputs, states, training)
         streams: list[Any] = []
         directions = 1 + stack.bidirectional
