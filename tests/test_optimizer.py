@@ -1,10 +1,12 @@
 """Layers that change later and less than others, and averages of weights that are evaluated and kept."""
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 
 from seqapps import training
-from seqapps.config import TaskConfig
+from seqapps.config import TaskConfig, option
 from seqapps.recurrent.stack import RecurrentStack
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 2, 7
@@ -82,3 +84,26 @@ def test_memory_is_kept_or_the_library_has_no_such_options(monkeypatch):
     monkeypatch.setattr(training.ctypes, "CDLL", missing)
     training.keep_memory()
     assert len(calls) == len(training.MALLOC_OPTIONS)
+
+
+@dataclass(frozen=True)
+class AveragingConfig(TaskConfig):
+    """Options of a task whose weights may be averaged."""
+
+    average_weights: float = option(0.2, "decay of the average")
+
+
+def test_an_average_forgets_faster_at_first():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(1)])
+    model.compile(training.make_optimizer(AveragingConfig(learning_rate=RATE, schedule="constant"), 100), "mse")
+    inputs, targets = np.ones((BATCH, FEATURES)), np.ones((BATCH, 1))
+    expected = model.get_weights()
+    for momentum in (0, 1 / 10, 2 / 11, 0.2, 0.2):  # n / (n + 9) after n steps, at most 0.2
+        model.train_on_batch(inputs, targets)
+        expected = [
+            momentum * old + (1 - momentum) * new for old, new in zip(expected, model.get_weights(), strict=True)
+        ]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    for kept, value in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(kept, value, rtol=1e-5)
