@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from seqapps import run_folder
 from seqapps.recurrent.gradient_flow import Probe
+from seqapps.tasks.sentiment import linear
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Data
 from seqapps.tasks.sentiment.explain import token_names
-from seqapps.tasks.sentiment.pipeline import fitting, measured_splits
+from seqapps.tasks.sentiment.pipeline import measured_splits
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 from seqapps.text import batches
 
@@ -37,7 +38,7 @@ def gradient_batch(model: keras.Model, run: Path, data: Data, split: str, rows: 
     ragged = preprocessing.encode(tf.constant(texts))
     token_ids = ragged.to_tensor()
     token_ids = tf.pad(token_ids, [[0, 0], [0, max(0, 1 - token_ids.shape[1])]])  # a stack reads one step at least
-    skip = fitting.stored_skip(run)
+    skip = linear.stored(run)
     inputs = token_ids if skip is None else [token_ids, skip.logits(ragged)]
     targets = tf.constant(splits.targets(split)[chosen])
 

@@ -1,4 +1,4 @@
-"""Logistic regression on tokens and pairs of them, weighted by naive Bayes, inside the graph beside the network."""
+"""Logistic regression on runs of one to three tokens, weighted by naive Bayes, inside the graph beside the network."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,19 +15,22 @@ from seqapps.tasks.sentiment.baselines import naive_bayes_outputs
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.text.batches import Encoded
 
+FILE = "linear_skip.npz"
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # C of logistic regression: higher is weaker
 FOLDS = 5
 MOST_TEXTS = 50_000  # that it is fitted on: all terms of all of them are held in memory
 MOST_TERMS = 1_000_000
 FEWEST_TEXTS = 2  # that a term must occur in
+LONGEST = 3  # tokens of a term
 
 
 @dataclass(frozen=True)
 class LinearSkip:
-    """Logits of a text that are sums over its terms: every token and every pair of neighbours counts once.
+    """Logits of a text that are sums over its terms: every token, pair and triple of neighbours counts once.
 
     Attributes:
-        terms: `(terms,)` int64, rising: a token's id, or first × `vocabulary_size` + second of a pair.
+        terms: `(terms,)` int64, rising: the ids of a term's tokens as the digits of a number to the base
+            `vocabulary_size`.
         weights: `(terms, classes)` float32.
         intercept: `(classes,)` float32.
         vocabulary_size: Token ids that there are.
@@ -58,8 +61,10 @@ class LinearSkip:
         """Row and position in `terms` of every occurrence of a known term, int64."""
         terms = self.variables[0]
         ids = tf.cast(token_ids, tf.int64)
-        pairs = ids[:, :-1] * self.vocabulary_size + ids[:, 1:]
-        wanted = tf.concat([ids, pairs], axis=1)
+        runs = [ids]
+        for length in range(1, LONGEST):
+            runs.append(runs[-1][:, :-1] * self.vocabulary_size + ids[:, length:])
+        wanted = tf.concat(runs, axis=1)
         position = tf.minimum(tf.searchsorted(terms, wanted.values, out_type=tf.int64), len(self.terms) - 1)
         known = tf.gather(terms, position) == wanted.values
         rows = tf.cast(wanted.value_rowids(), tf.int64)
@@ -68,11 +73,10 @@ class LinearSkip:
     def shares(self, token_ids: np.ndarray, label: int) -> np.ndarray:
         """What every token of a text adds to a class's logit: `(tokens,)`.
 
-        A term's weight is shared by its occurrences, that of a pair by its two tokens.
+        A term's weight is shared by its occurrences, and by the tokens of each.
         """
-        ids = token_ids.astype("int64")
-        told = np.zeros(len(ids))
-        for terms, tokens in ((ids, 1), (ids[:-1] * self.vocabulary_size + ids[1:], 2)):
+        told = np.zeros(len(token_ids))
+        for tokens, terms in enumerate(_runs(token_ids, self.vocabulary_size), start=1):
             position = np.minimum(np.searchsorted(self.terms, terms), len(self.terms) - 1)
             _, inverse, count = np.unique(terms, return_inverse=True, return_counts=True)
             weight = np.where(self.terms[position] == terms, self.weights[position, label], 0) / count[inverse] / tokens
@@ -92,6 +96,12 @@ class LinearSkip:
         with np.load(path, allow_pickle=False) as arrays:
             own = cls(arrays["terms"], arrays["weights"], arrays["intercept"], int(arrays["vocabulary_size"]))
             return own, arrays["training"]
+
+
+def stored(run: Path) -> LinearSkip | None:
+    """The linear skip of a run, if it has one."""
+    path = run / FILE
+    return LinearSkip.load(path)[0] if path.is_file() else None
 
 
 def logits_of(skip: LinearSkip, encoded: Encoded, at_once: int = 512) -> np.ndarray:
@@ -187,9 +197,17 @@ def _ids(encoded: Encoded, row: int) -> np.ndarray:
     return encoded.token_ids[encoded.starts[row] : encoded.starts[row + 1]].astype("int64")
 
 
+def _runs(token_ids: np.ndarray, vocabulary_size: int) -> list[np.ndarray]:
+    """The terms of a text by their length: of n tokens `(tokens - n + 1,)` numbers, as `LinearSkip.terms` has them."""
+    ids = token_ids.astype("int64")
+    runs = [ids]
+    for length in range(1, LONGEST):
+        runs.append(runs[-1][:-1] * vocabulary_size + ids[length:])
+    return runs
+
+
 def _terms_of(encoded: Encoded, row: int, vocabulary_size: int) -> np.ndarray:
-    ids = _ids(encoded, row)
-    return np.unique(np.concatenate([ids, ids[:-1] * vocabulary_size + ids[1:]]))
+    return np.unique(np.concatenate(_runs(_ids(encoded, row), vocabulary_size)))
 
 
 def _terms(encoded: Encoded, rows: np.ndarray, vocabulary_size: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import pandas as pd
 import tensorflow as tf
 
 from seqapps import export, run_folder
+from seqapps.tasks.sentiment import linear
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.model import stack_of
@@ -158,12 +159,19 @@ class Served:
         self.config = Config.from_dict(run_folder.read_options(folder), str(folder))
         self.preprocessing = Preprocessing.from_dict(run_folder.read_json(folder / "preprocessing.json")["fitted"])
         self.temperature = float(run_folder.read_json(folder / "calibration.json")["temperature"])
+        self._skip = linear.stored(folder)
         self._loaded = tf.saved_model.load(str(export.newest_version(folder / "export")))
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Logits of the signature `classify`, divided by the temperature: `(texts, classes)` float64."""
         parts = [self._classify(texts[start : start + TEXTS_AT_ONCE]) for start in range(0, len(texts), TEXTS_AT_ONCE)]
         return np.concatenate([part["logits"] for part in parts]).astype("float64")
+
+    def skip_logits(self, texts: Sequence[str]) -> np.ndarray | None:
+        """Logits of the linear skip without the network: `(texts, classes)` float64; `None` of a run without one."""
+        if self._skip is None:
+            return None
+        return self._skip.logits(self.preprocessing.encode(tf.constant(list(texts)))).numpy().astype("float64")
 
     def _classify(self, texts: Sequence[str | bytes]) -> dict[str, np.ndarray]:
         answer = self._loaded.classify(text=tf.constant(list(texts), tf.string))

@@ -19,6 +19,7 @@ from seqapps.tasks.sentiment import data as sentiment_data
 from seqapps.tasks.sentiment import linear
 from seqapps.tasks.sentiment.baselines import naive_bayes_outputs
 from seqapps.tasks.sentiment.config import Config
+from seqapps.tasks.sentiment.evaluation import SKIP as WITHOUT_NETWORK
 from seqapps.tasks.sentiment.explain import explain
 from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.model import build_model
@@ -28,8 +29,8 @@ from seqapps.text.batches import Encoded
 
 SIZE = 11  # token ids
 SKIP = LinearSkip(
-    terms=np.array([4, 5, 4 * SIZE + 5, 5 * SIZE + 4], "int64"),
-    weights=np.array([[1, 0, 0], [0, 2, 0], [0, 0, 4], [8, 0, 0]], "float32"),
+    terms=np.array([4, 5, 4 * SIZE + 5, 5 * SIZE + 4, (5 * SIZE + 9) * SIZE + 4], "int64"),
+    weights=np.array([[1, 0, 0], [0, 2, 0], [0, 0, 4], [8, 0, 0], [0, 3, 0]], "float32"),
     intercept=np.array([0.5, 0, -0.5], "float32"),
     vocabulary_size=SIZE,
 )
@@ -61,9 +62,9 @@ def negations():
     return pd.DataFrame(rows)
 
 
-def test_a_term_counts_once_and_a_pair_only_in_its_order():
+def test_a_term_counts_once_and_a_run_only_in_its_order():
     rows = tf.ragged.constant([[4, 5, 4, 5], [5, 9, 4], [], [9], [4, 5]], dtype=tf.int32)
-    expected = [[9.5, 2, 3.5], [1.5, 2, -0.5], [0.5, 0, -0.5], [0.5, 0, -0.5], [1.5, 2, 3.5]]
+    expected = [[9.5, 2, 3.5], [1.5, 5, -0.5], [0.5, 0, -0.5], [0.5, 0, -0.5], [1.5, 2, 3.5]]
     np.testing.assert_array_equal(SKIP.logits(rows).numpy(), expected)
     assert linear.logits_of(SKIP, encoded(rows.to_list()), at_once=2).tolist() == expected
 
@@ -82,9 +83,10 @@ def test_shares_of_tokens_sum_to_what_the_text_adds(row):
         assert SKIP.shares(np.array(row, "int32"), label).sum() == pytest.approx(total)
 
 
-def test_the_share_of_a_pair_is_that_of_its_two_tokens():
+def test_the_share_of_a_run_is_that_of_its_tokens():
     np.testing.assert_allclose(SKIP.shares(np.array([4, 5, 9], "int32"), 2), [2, 2, 0])
     np.testing.assert_allclose(SKIP.shares(np.array([4, 5, 4, 5], "int32"), 2), [1, 1, 1, 1])
+    np.testing.assert_allclose(SKIP.shares(np.array([9, 5, 9, 4], "int32"), 1), [0, 3, 1, 1])
 
 
 def test_it_is_what_a_file_gives_back(tmp_path):
@@ -102,7 +104,8 @@ def test_it_is_the_regression_of_the_counted_terms():
     rows = [generator.integers(4, SIZE, generator.integers(1, 9)).tolist() for _ in range(60)]
     targets = np.array([int(4 in row) ^ int(generator.random() < 0.1) for row in rows], "int32")
     skip, _ = linear.fit(encoded(rows), targets, encoded(rows[:20]), targets[:20], 2, SIZE)
-    counts = np.array([[self_or_pair(row, term) for term in skip.terms] for row in rows], float)
+    counts = np.array([[term in runs_of(row) for term in skip.terms] for row in rows], float)
+    assert skip.terms.max() >= SIZE**2  # triples are among them
     candidates = [
         naive_bayes_outputs(sparse.csr_matrix(counts), targets[:, None].astype(float), strength)
         for strength in linear.STRENGTHS
@@ -115,9 +118,9 @@ def test_it_is_the_regression_of_the_counted_terms():
     assert min(np.ptp(ratio) / abs(ratio.mean()) for ratio in ratios) < 1e-3  # one of them, over a temperature
 
 
-def self_or_pair(row, term):
+def runs_of(row):
     pairs = [first * SIZE + second for first, second in pairwise(row)]
-    return term in row or term in pairs
+    return {*row, *pairs, *(pair * SIZE + third for pair, third in zip(pairs, row[2:], strict=False))}
 
 
 def test_a_training_text_is_judged_by_what_was_fitted_on_others():
@@ -188,6 +191,15 @@ def test_a_run_learns_pairs_and_serves_what_it_was_judged_by(run):
     answers = seqapps.load(run).predict(["it was not bad so good a", "it was not good so bad a"])
     assert answers["label"].tolist() == ["fine", "dull"]
     assert seqapps.load(run).config.embedding_start == "random"
+
+
+def test_the_skip_stands_in_the_table_without_the_network(run):
+    metrics, evaluated = run_folder.read_json(run / "metrics.json"), seqapps.load(run).evaluate(negations())
+    assert metrics["methods"][WITHOUT_NETWORK]["accuracy"] == evaluated["methods"][WITHOUT_NETWORK]["accuracy"] > 0.9
+    assert WITHOUT_NETWORK not in seqapps.load(run).evaluate(negations(), baselines="none")["methods"]
+    served, texts = seqapps.load(run)._served, ["not bad", "unheard-of"]
+    answers = served.logits(texts) * served.temperature  # of network and skip
+    assert np.abs(answers - served.skip_logits(texts)).max() > 1e-3
 
 
 def test_served_rows_do_not_disturb_each_other(run):

@@ -29,6 +29,7 @@ from seqapps.text import batches
 
 __all__ = ["LOWER_IS_BETTER", "METRICS", "MODEL", "Evaluation", "calibrate", "evaluate", "prediction_table", "verdict"]
 TEXTS_AT_ONCE = 512
+SKIP = "linear skip without the network"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def evaluate(served, splits: Splits, split: str, baselines: Baselines | None) ->
         served: The run's SavedModel.
         splits: The data, cut by the run's rule.
         split: `"test"`, `"validation"` or `"all"`.
-        baselines: Fitted with the run; `None` leaves the model alone in the table.
+        baselines: Fitted with the run; `None` leaves the model alone in the table. Else a linear skip stands in it on
+            its own too: what the network adds to it is the difference.
     """
     parts: dict[str, list[np.ndarray]] = {}
     raw = []  # as the model gave them, before their temperature
@@ -83,7 +85,10 @@ def evaluate(served, splits: Splits, split: str, baselines: Baselines | None) ->
         logits = served.logits(texts)
         raw.append(logits * served.temperature)
         told = {MODEL: temperature.probabilities(logits, splits.multi_label)}
-        told |= baselines.probabilities(texts) if baselines else {}
+        if baselines:
+            told |= baselines.probabilities(texts)
+            if (alone := served.skip_logits(texts)) is not None:
+                told[SKIP] = temperature.probabilities(alone, splits.multi_label)
         for method, probability in told.items():
             parts.setdefault(method, []).append(probability)
     probabilities = {method: np.concatenate(each) for method, each in parts.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from seqapps import checks, run_folder, training
 from seqapps.tasks.sentiment import baselines as simple_methods
 from seqapps.tasks.sentiment import data as data_module
-from seqapps.tasks.sentiment import evaluation, plots, serving
+from seqapps.tasks.sentiment import evaluation, linear, plots, serving
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.tasks.sentiment.pipeline import fitting, pretraining, telling
@@ -68,7 +68,7 @@ def train(
         folder / "predictions.csv.gz",
         lambda path: evaluation.prediction_table(result, splits, "test").to_csv(path, index=False, float_format="%.7g"),
     )
-    explained = (model, scaling, fitting.stored_skip(folder))
+    explained = (model, scaling, linear.stored(folder))
     course = (progress.history, progress.best_epoch)
     plots.write_report(folder / "report.html", config, splits, result, *explained, *course)
     run_folder.write_text(folder / "README.md", telling.model_card(config, splits, result.metrics))

@@ -25,7 +25,6 @@ from seqapps.text.kinds import SPECIAL_TOKENS
 
 TASK = "sentiment"
 INITIAL_WEIGHTS = "initial.weights.h5"
-LINEAR_SKIP = "linear_skip.npz"
 CACHE = "cache"
 SPREAD = 0.05  # of random token vectors, as in Keras
 TEXTS_AT_ONCE = 512
@@ -157,7 +156,7 @@ def fit_and_export(
     }
     skip = None
     if config.linear_skip != "none":
-        skip, encoded = _with_skip(encoded, splits, scaling, folder / LINEAR_SKIP)
+        skip, encoded = _with_skip(encoded, splits, scaling, folder / linear.FILE)
     progress = _fit(model, config, splits, encoded, folder)
     run_folder.write_with(folder / "model.keras", model.save)
     if (stack := stack_of(model)) is not None:
@@ -189,12 +188,6 @@ def _with_skip(
     skip, training_logits = linear.LinearSkip.load(path)
     logits = {"train": training_logits, "validation": linear.logits_of(skip, encoded["validation"])}
     return skip, {split: dataclasses.replace(encoded[split], features=logits[split]) for split in encoded}
-
-
-def stored_skip(folder: Path) -> linear.LinearSkip | None:
-    """The linear skip of a run, if it has one."""
-    path = folder / LINEAR_SKIP
-    return linear.LinearSkip.load(path)[0] if path.is_file() else None
 
 
 def _fit(
