@@ -4,7 +4,8 @@
 
 Every turn runs each way once, one after the other, so that a slow moment of the machine slows all of them; the ratio is
 the median over turns. Weights are random: they do not change how long a step takes. Seqapps writes through its
-SavedModel, from prompt to text; PyTorch and `model.predict` make token ids only.
+SavedModel, from prompt to text; PyTorch and `model.predict` make token ids only. One loop of `model.predict` hands the
+states on and reads one token per call; the other reads the last 40 tokens for each new one, as textgenrnn 2.0.0 does.
 """
 
 import argparse
@@ -34,7 +35,8 @@ CHARACTERS = "".join(chr(code) for code in range(32, 97))  # as many as Tiny Sha
 EMBEDDING, LAYERS, THREADS = 64, 2, 2
 UNITS, BATCHES = (128, 512), (1, 64)
 TURNS, TOKENS, PREDICTED = 9, 300, 30  # a `model.predict` loop is too slow for as many tokens
-OURS, PREDICT = "seqapps, SavedModel", "model.predict loop"
+OURS, PREDICT, REREAD = "seqapps, SavedModel", "model.predict loop", "model.predict loop that reads 40 tokens again"
+READ = 40  # tokens
 TORCH = ("nn.LSTM", "nn.LSTM without oneDNN", "nn.LSTMCell")
 
 
@@ -61,8 +63,8 @@ def measure(units: int, python: str) -> dict:
 
 def turns(served, model: keras.Model, torch: subprocess.Popen, batch: int) -> dict[str, list[float]]:
     """Tokens per second of every way, `TURNS` times each in turn."""
-    stepwise = one_step_model(model, batch)
-    speeds: dict[str, list[float]] = {way: [] for way in (OURS, *TORCH, PREDICT)}
+    stepwise, windowed = one_step_model(model, batch), window_model(model, batch)
+    speeds: dict[str, list[float]] = {way: [] for way in (OURS, *TORCH, PREDICT, REREAD)}
     for turn in range(-1, TURNS):  # the first turn warms up
         took = {OURS: (batch * TOKENS, written_by_us(served, batch))}
         for way in TORCH:
@@ -70,6 +72,7 @@ def turns(served, model: keras.Model, torch: subprocess.Popen, batch: int) -> di
             torch.stdin.flush()
             took[way] = (batch * TOKENS, json.loads(torch.stdout.readline()))
         took[PREDICT] = (batch * PREDICTED, written_by_predict(stepwise, batch))
+        took[REREAD] = (batch * PREDICTED, written_by_reading_again(windowed, batch))
         if turn >= 0:
             for way, (tokens, seconds) in took.items():
                 speeds[way].append(tokens / seconds)
@@ -112,6 +115,26 @@ def written_by_predict(model: keras.Model, batch: int) -> float:
     return time.perf_counter() - began
 
 
+def window_model(model: keras.Model, batch: int) -> keras.Model:
+    """The last tokens → logits of the next: what a loop without states calls for every token."""
+    layers = {layer.name: layer for layer in model.layers}
+    tokens = keras.Input((READ,), batch_size=batch, dtype="int32")
+    outputs = layers["stack"](layers["embedding"](tokens))
+    return keras.Model(tokens, layers["head"](layers["projection"](outputs[:, -1])))
+
+
+def written_by_reading_again(model: keras.Model, batch: int) -> float:
+    """Seconds of a loop that gives `model.predict` the last tokens for every new one."""
+    generator = np.random.default_rng(0)
+    tokens = np.full((batch, READ), 4, "int32")
+    began = time.perf_counter()
+    for _ in range(PREDICTED):
+        logits = model.predict(tokens, verbose=0, batch_size=batch)
+        drawn = np.argmax(logits + generator.gumbel(size=logits.shape), axis=1)
+        tokens = np.concatenate([tokens[:, 1:], drawn[:, None]], axis=1).astype("int32")
+    return time.perf_counter() - began
+
+
 def table() -> str:
     """The result as Markdown."""
     result = training_runs.read_results()["generation-speed"]
@@ -124,13 +147,13 @@ def table() -> str:
         f"{result['machine']}. "
         f"Tokens per second, median of {TURNS} turns; in brackets the median ratio of our speed to it, turn by turn.",
         "",
-        "| units, batch | " + " | ".join((OURS, *TORCH, PREDICT)) + " |",
-        "|---" * (len(TORCH) + 3) + "|",
+        "| units, batch | " + " | ".join((OURS, *TORCH, PREDICT, REREAD)) + " |",
+        "|---" * (len(TORCH) + 4) + "|",
     ]
     for units, batches in result["speeds"].items():
         for batch, speeds in batches.items():
             cells = [f"{statistics.median(speeds[OURS]):.0f}"]
-            for way in (*TORCH, PREDICT):
+            for way in (*TORCH, PREDICT, REREAD):
                 ratio = statistics.median(own / other for own, other in zip(speeds[OURS], speeds[way], strict=True))
                 cells.append(f"{statistics.median(speeds[way]):.0f} ({ratio:.2f})")
             lines.append(f"| {LAYERS} × {units}, {batch} | " + " | ".join(cells) + " |")
