@@ -23,9 +23,10 @@ import tensorflow as tf
 import training_runs
 
 from seqapps import export
+from seqapps.recurrent.masking import NEVER
 from seqapps.tasks.generation import serving
 from seqapps.tasks.generation.config import Config
-from seqapps.tasks.generation.model import NEVER, build_model
+from seqapps.tasks.generation.model import build_model
 from seqapps.tasks.generation.preprocessing import Preprocessing
 from seqapps.text import tokenizers
 from seqapps.text.kinds import END

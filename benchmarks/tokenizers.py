@@ -133,8 +133,9 @@ def _as_text(raw: bytes) -> str:
     return "".join(chr(0x100 + byte) for byte in raw)
 
 
-def table(result: dict) -> str:
+def table() -> str:
     """The results as Markdown."""
+    result = json.loads(RESULTS.read_text(encoding="utf-8"))
     lines = [
         "# Tokenizers, measured",
         "",
@@ -188,8 +189,7 @@ def main() -> None:
             parser.error("--data FILE, or SEQAPPS_DATA with the folder of the data, is needed")
         package()  # or say what is missing before anything takes long
         RESULTS.write_text(json.dumps(run(words.data), indent=2) + "\n", encoding="utf-8")
-    markdown = table(json.loads(RESULTS.read_text(encoding="utf-8")))
-    (HERE / "tokenizers.md").write_text(markdown, encoding="utf-8")
+    (HERE / "tokenizers.md").write_text(table(), encoding="utf-8")
 
 
 if __name__ == "__main__":
