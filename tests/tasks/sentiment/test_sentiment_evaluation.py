@@ -228,6 +228,9 @@ class Table:
         """As a served model: already divided by the temperature."""
         return np.array([[float(number) for number in text.split()] for text in texts]) / self.temperature
 
+    def skip_logits(self, texts):
+        """There is no linear skip."""
+
 
 def written(rows, separator=None):
     """Rows of logits and labels as the part `all`."""
