@@ -29,8 +29,8 @@ LANGUAGE_MODEL = (
 HELD_OUT = {"validation": 500, "test": 500}  # of the 25,000 texts, drawn once
 ROWS = {
     "imdb": (
-        "--linear-skip naive_bayes --no-train-embeddings --dropout 0.5 --batch-size 32 --learning-rate 0.002 --epochs 4 "
-        "--max-minutes 45"
+        "--linear-skip naive_bayes --no-train-embeddings --dropout 0.5 --batch-size 32 --learning-rate 0.002 "
+        "--epochs 4 --max-minutes 45"
     ),
     "sst2": "--word-dropout 0.3 --dropout 0.5 --batch-size 50 --learning-rate 0.002 --epochs 8 --max-minutes 15",
 }
