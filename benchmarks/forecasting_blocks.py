@@ -1,10 +1,11 @@
-"""Tells which window suits a horizon by leaving blocks of the training rows out; writes `forecasting_blocks.md`.
+"""Tells which window suits horizon 336 by leaving blocks of the training rows out; writes `forecasting_blocks.md`.
 
-    python benchmarks/forecasting_blocks.py 336 --data DIR     the settings of `etth1-long-336` with this window
+    python benchmarks/forecasting_blocks.py 720 --data DIR     the options `FAR` of `forecasting.py` with this window
     python benchmarks/forecasting_blocks.py table              the table again, from the results
 
 The validation part of ETTh1 (June to October) is like neither the training nor the test part. So each of two blocks of
 the training part is forecast by models that are trained on all other rows before the test part; no row of that is read.
+The z-scores are those of the table, of the whole training part.
 """
 
 import argparse
@@ -40,7 +41,9 @@ SETTINGS = Config(
     epochs=8,
     patience=None,
 )
-MEASURES = ("mse", "mae", "pinball_loss")
+PREFIX = "etth1-blocks-"  # of the results' names
+TABLE = "table"
+MEASURES = ("mse", "mae", "quantile_loss")
 
 
 def scaled(data: Path) -> np.ndarray:
@@ -87,9 +90,8 @@ def table() -> str:
     lines = ["# Windows for horizon 336 of ETTh1, judged on blocks of the training part", ""]
     lines += [f"Written by `python benchmarks/forecasting_blocks.py WINDOW --data DIR`. {described()}", ""]
     lines += ["| window | minutes | epoch | MSE | MAE | quantile loss | MSE of the blocks |", "|---" * 7 + "|"]
-    for name, result in training_runs.read_results().items():
-        if not name.startswith("etth1-blocks-"):
-            continue
+    results = [each for name, each in training_runs.read_results().items() if name.startswith(PREFIX)]
+    for result in sorted(results, key=lambda each: each["window"]):
         for epoch in range(SETTINGS.epochs):
             blocks = [block[epoch] for block in result["blocks"]]
             means = " | ".join(f"{np.mean([each[measured] for each in blocks]):.4f}" for measured in MEASURES)
@@ -107,21 +109,31 @@ def described() -> str:
     )
 
 
+def window_or_table(word: str) -> int | str:
+    """The argument of the command line."""
+    longest = BLOCKS[0][0] - HORIZON  # or the rows before the first block hold no window with its future
+    if word == TABLE:
+        return TABLE
+    if not word.isdigit() or not 1 <= int(word) <= longest:
+        raise argparse.ArgumentTypeError(f"WINDOW must be 1 to {longest}, or {TABLE}. Received: {word!r}.")
+    return int(word)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("window", metavar="WINDOW", help="steps, or the word table")
+    parser.add_argument("window", metavar="WINDOW", type=window_or_table, help="steps, or the word table")
     parser.add_argument("--data", type=Path, default=os.environ.get("SEQAPPS_DATA"), metavar="DIR")
     words = parser.parse_args()
-    if words.window != "table":
+    if words.window != TABLE:
         if words.data is None:
             parser.error("--data DIR or SEQAPPS_DATA is needed")
         data = words.data / "forecasting" if (words.data / "forecasting").is_dir() else words.data
-        values, config = scaled(data), dataclasses.replace(SETTINGS, window=int(words.window))
+        values, config = scaled(data), dataclasses.replace(SETTINGS, window=words.window)
         began = time.monotonic()
         blocks = [measure(values, config, block) for block in BLOCKS]
         minutes = round((time.monotonic() - began) / 60, 1)
         result = {"window": config.window, "minutes": minutes, "blocks": blocks}
-        training_runs.write_result(f"etth1-blocks-{config.window}", result)
+        training_runs.write_result(f"{PREFIX}{config.window}", result)
     (HERE / "forecasting_blocks.md").write_text(table(), encoding="utf-8")
 
 

@@ -120,7 +120,7 @@ def window_model(model: keras.Model, batch: int) -> keras.Model:
     """The last tokens → logits of the next: what a loop without states calls for every token."""
     layers = {layer.name: layer for layer in model.layers}
     tokens = keras.Input((READ,), batch_size=batch, dtype="int32")
-    outputs = layers["stack"](layers["embedding"](tokens))
+    outputs, _ = layers["stack"](layers["embedding"](tokens))
     return keras.Model(tokens, layers["head"](layers["projection"](outputs[:, -1])))
 
 

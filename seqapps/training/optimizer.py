@@ -12,7 +12,7 @@ from seqapps import checks
 from seqapps.config import TaskConfig
 from seqapps.training.norms import GradientNorms
 
-AVERAGED = 9  # at first an average is of the last 1 / (1 + AVERAGED) of the steps
+RISE = 9  # steps after which the momentum of an average of weights is a half
 
 
 @keras.saving.register_keras_serializable("seqapps")
@@ -67,8 +67,9 @@ class DenseAdam(keras.optimizers.Adam):
     clips to another limit than was asked for. `norms` tells how large gradients are before they are clipped.
 
     With `use_ema` the average forgets faster at first: after n steps its momentum is n / (n + 9), until that exceeds
-    `ema_momentum`. So it is about the last tenth of a short training, which a momentum of 0.999 alone would leave
-    near its first weights. Source of the formula: `num_updates` of `tf.train.ExponentialMovingAverage`.
+    `ema_momentum`. So the weights in a short average are a tenth of the training old in the mean, where a momentum of
+    0.999 alone would leave it near the first ones. Source of the formula: `num_updates` of
+    `tf.train.ExponentialMovingAverage`, here from 0 on.
 
     Args:
         *args: As for `keras.optimizers.Adam`.
@@ -94,9 +95,10 @@ class DenseAdam(keras.optimizers.Adam):
         if not self.use_ema:
             return
         done = ops.cast(self.iterations, "float32")
-        momentum = ops.minimum(self.ema_momentum, done / (done + AVERAGED))
+        momentum = ops.minimum(self.ema_momentum, done / (done + RISE))
         for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
-            average.assign(momentum * average + (1 - momentum) * variable)
+            if average is not None:
+                average.assign(momentum * average + (1 - momentum) * variable)
 
     def _rate_of(self, path: str) -> tuple[float, int]:
         """Factor and first step of the layer that a variable belongs to."""

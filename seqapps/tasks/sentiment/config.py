@@ -13,7 +13,6 @@ POOLINGS = ("last", "mean", "max", "mean_max", "attention")
 EMBEDDING_STARTS = ("log_odds", "random")
 CLASS_WEIGHTS = ("none", "balanced")
 LINEAR_SKIPS = ("none", "naive_bayes")
-MOST_FOR_SKIP = 2**21 - 1  # cubed, it fits into 63 bits
 BYTES = 256  # each of which is a token of `byte_pair`
 
 DATA_HELP = "CSV, TSV, JSON lines (also .gz), Parquet, a folder per class, or one with train, validation and test"
@@ -49,8 +48,8 @@ class Config(TaskConfig):
     pooling: str = option("mean_max", "how the outputs of all tokens become one vector", choices=POOLINGS)
     linear_skip: str = option(
         "none",
-        "naive_bayes: add the logits of logistic regression on runs of one to three tokens, weighted by naive Bayes, "
-        "to those of the network",
+        "naive_bayes: add the logits of logistic regression on 1- to 3-grams of tokens, weighted by naive Bayes, to "
+        "those of the network",
         choices=LINEAR_SKIPS,
     )
     pretrained: str | None = option(
@@ -70,16 +69,13 @@ class Config(TaskConfig):
             checks.fail("class_weights", "'none' with a label_separator", self.class_weights, advice)
         if self.linear_skip != "none" and self.class_weights != "none":
             checks.fail("class_weights", "'none' with a linear_skip", self.class_weights, "The skip weighs no text.")
-        if self.linear_skip != "none" and self.vocabulary_size > MOST_FOR_SKIP:
-            advice = "Three ids of a larger vocabulary are too many for one number, which the linear_skip looks up."
-            checks.fail("vocabulary_size", f"at most {MOST_FOR_SKIP} with a linear_skip", self.vocabulary_size, advice)
         if self.tokenizer == "byte_pair":
             advice = f"The {len(SPECIAL_TOKENS)} reserved ids and the {BYTES} bytes need a place."
             checks.check_integer("vocabulary_size", self.vocabulary_size, len(SPECIAL_TOKENS) + BYTES, advice)
         if self.embeddings is not None and self.embedding_start is not None:
             checks.fail("embedding_start", "left out with `embeddings`", self.embedding_start)
         if self.control != "none" and self.linear_skip != "none":
-            checks.fail("linear_skip", "'none' with a control", self.linear_skip, "It reads runs of tokens.")
+            checks.fail("linear_skip", "'none' with a control", self.linear_skip, "It reads the order of tokens.")
         if self.control == "memoryless" and self.pooling == "last":
             advice = "Without a recurrence the last token knows of no other."
             checks.fail("pooling", "one that reads all tokens with control='memoryless'", self.pooling, advice)

@@ -48,7 +48,7 @@ def explain(
         preprocessing: Fitted with it.
         text: To explain.
         label: Position of the class.
-        skip: Whose logits the model adds to those of the network; what it says of runs of tokens is added here too.
+        skip: Whose logits the model adds to those of the network; what it says of n-grams is added here too.
     """
     token_ids = preprocessing.encode(tf.constant([text])).to_tensor()
     if not token_ids.shape[1]:

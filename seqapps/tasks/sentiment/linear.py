@@ -1,4 +1,4 @@
-"""Logistic regression on runs of one to three tokens, weighted by naive Bayes, inside the graph beside the network."""
+"""Logistic regression on 1- to 3-grams of tokens, weighted by naive Bayes, inside the graph beside the network."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from seqapps import run_folder
+from seqapps import checks, run_folder
 from seqapps.classification import temperature
 from seqapps.tasks.sentiment.baselines import naive_bayes_outputs
 from seqapps.tasks.sentiment.data import Splits
@@ -22,6 +22,7 @@ MOST_TEXTS = 50_000  # that it is fitted on: all terms of all of them are held i
 MOST_TERMS = 1_000_000
 FEWEST_TEXTS = 2  # that a term must occur in
 LONGEST = 3  # tokens of a term
+LARGEST_VOCABULARY = 2**21 - 1  # its cube fits into 63 bits
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class LinearSkip:
         """Row and position in `terms` of every occurrence of a known term, int64."""
         terms = self.variables[0]
         ids = tf.cast(token_ids, tf.int64)
-        runs = [ids]
+        ngrams = [ids]
         for length in range(1, LONGEST):
-            runs.append(runs[-1][:, :-1] * self.vocabulary_size + ids[:, length:])
-        wanted = tf.concat(runs, axis=1)
+            ngrams.append(ngrams[-1][:, :-1] * self.vocabulary_size + ids[:, length:])
+        wanted = tf.concat(ngrams, axis=1)
         position = tf.minimum(tf.searchsorted(terms, wanted.values, out_type=tf.int64), len(self.terms) - 1)
         known = tf.gather(terms, position) == wanted.values
         rows = tf.cast(wanted.value_rowids(), tf.int64)
@@ -76,7 +77,7 @@ class LinearSkip:
         A term's weight is shared by its occurrences, and by the tokens of each.
         """
         told = np.zeros(len(token_ids))
-        for tokens, terms in enumerate(_runs(token_ids, self.vocabulary_size), start=1):
+        for tokens, terms in enumerate(_ngrams(token_ids, self.vocabulary_size), start=1):
             position = np.minimum(np.searchsorted(self.terms, terms), len(self.terms) - 1)
             _, inverse, count = np.unique(terms, return_inverse=True, return_counts=True)
             weight = np.where(self.terms[position] == terms, self.weights[position, label], 0) / count[inverse] / tokens
@@ -96,6 +97,13 @@ class LinearSkip:
         with np.load(path, allow_pickle=False) as arrays:
             own = cls(arrays["terms"], arrays["weights"], arrays["intercept"], int(arrays["vocabulary_size"]))
             return own, arrays["training"]
+
+
+def check_vocabulary(size: int) -> None:
+    """Refuse a vocabulary of which three ids are too many for the one number that names a term."""
+    if size > LARGEST_VOCABULARY:
+        advice = "Choose a smaller vocabulary, or leave the linear_skip out."
+        checks.fail("vocabulary_size", f"at most {LARGEST_VOCABULARY} with a linear_skip", size, advice)
 
 
 def stored(run: Path) -> LinearSkip | None:
@@ -197,17 +205,17 @@ def _ids(encoded: Encoded, row: int) -> np.ndarray:
     return encoded.token_ids[encoded.starts[row] : encoded.starts[row + 1]].astype("int64")
 
 
-def _runs(token_ids: np.ndarray, vocabulary_size: int) -> list[np.ndarray]:
+def _ngrams(token_ids: np.ndarray, vocabulary_size: int) -> list[np.ndarray]:
     """The terms of a text by their length: of n tokens `(tokens - n + 1,)` numbers, as `LinearSkip.terms` has them."""
     ids = token_ids.astype("int64")
-    runs = [ids]
+    ngrams = [ids]
     for length in range(1, LONGEST):
-        runs.append(runs[-1][:-1] * vocabulary_size + ids[length:])
-    return runs
+        ngrams.append(ngrams[-1][:-1] * vocabulary_size + ids[length:])
+    return ngrams
 
 
 def _terms_of(encoded: Encoded, row: int, vocabulary_size: int) -> np.ndarray:
-    return np.unique(np.concatenate(_runs(_ids(encoded, row), vocabulary_size)))
+    return np.unique(np.concatenate(_ngrams(_ids(encoded, row), vocabulary_size)))
 
 
 def _terms(encoded: Encoded, rows: np.ndarray, vocabulary_size: int) -> np.ndarray:

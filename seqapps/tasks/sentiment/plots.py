@@ -20,7 +20,7 @@ from seqapps.tasks.sentiment.explain import Explanation, explain
 from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
 
-SKIP_TOLD = ", and what the linear skip says of the runs of tokens that it is in"
+SKIP_TOLD = ", and what the linear skip says of the n-grams that it is in"
 SHOWN = 8  # texts of a kind
 LONGEST_SHOWN = 120  # tokens of a text
 CONTEXT = 5  # tokens beside a strong one of a longer text

@@ -2,9 +2,10 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ class Served:
         self.config = Config.from_dict(run_folder.read_options(folder), str(folder))
         self.preprocessing = Preprocessing.from_dict(run_folder.read_json(folder / "preprocessing.json")["fitted"])
         self.temperature = float(run_folder.read_json(folder / "calibration.json")["temperature"])
-        self._skip = linear.stored(folder)
+        self._folder = folder
         self._loaded = tf.saved_model.load(str(export.newest_version(folder / "export")))
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
@@ -171,7 +172,17 @@ class Served:
         """Logits of the linear skip without the network: `(texts, classes)` float64; `None` of a run without one."""
         if self._skip is None:
             return None
-        return self._skip.logits(self.preprocessing.encode(tf.constant(list(texts)))).numpy().astype("float64")
+        return self._skip(tf.constant(list(texts), tf.string)).numpy().astype("float64")
+
+    @cached_property
+    def _skip(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
+        """Texts → logits of the linear skip; read when it is first asked for, as it may be large."""
+        if self.config.linear_skip == "none":
+            return None
+        skip = linear.stored(self._folder)
+        if skip is None:
+            raise FileNotFoundError(f"There is no file {str(self._folder / linear.FILE)!r} with the run's linear skip.")
+        return tf.function(lambda texts: skip.logits(self.preprocessing.encode(texts)), input_signature=[TEXT])
 
     def _classify(self, texts: Sequence[str | bytes]) -> dict[str, np.ndarray]:
         answer = self._loaded.classify(text=tf.constant(list(texts), tf.string))

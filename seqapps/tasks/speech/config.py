@@ -74,7 +74,9 @@ class Config(TaskConfig):
     )
     streaming: bool = option(False, "insist on the signature `stream`, which reads a recording piece by piece")
     average_weights: float = option(
-        0.0, "decay per step of the moving average of weights that is evaluated and kept; 0 for none", fraction=True
+        0.0,
+        "decay per step, lower at first, of the moving average of weights that is evaluated and kept; 0 for none",
+        fraction=True,
     )
 
     def __post_init__(self) -> None:

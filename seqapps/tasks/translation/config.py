@@ -59,7 +59,9 @@ class Config(TaskConfig):
         2048, "tokens per step, padding included: of the longer side of a pair; at least one pair", minimum=1
     )
     average_weights: float = option(
-        0.0, "decay per step of the moving average of weights that is evaluated and kept; 0 for none", fraction=True
+        0.0,
+        "decay per step, lower at first, of the moving average of weights that is evaluated and kept; 0 for none",
+        fraction=True,
     )
 
     bleu_tokenizer: str = option(

@@ -62,7 +62,7 @@ def negations():
     return pd.DataFrame(rows)
 
 
-def test_a_term_counts_once_and_a_run_only_in_its_order():
+def test_a_term_counts_once_and_an_ngram_only_in_its_order():
     rows = tf.ragged.constant([[4, 5, 4, 5], [5, 9, 4], [], [9], [4, 5]], dtype=tf.int32)
     expected = [[9.5, 2, 3.5], [1.5, 5, -0.5], [0.5, 0, -0.5], [0.5, 0, -0.5], [1.5, 2, 3.5]]
     np.testing.assert_array_equal(SKIP.logits(rows).numpy(), expected)
@@ -83,10 +83,31 @@ def test_shares_of_tokens_sum_to_what_the_text_adds(row):
         assert SKIP.shares(np.array(row, "int32"), label).sum() == pytest.approx(total)
 
 
-def test_the_share_of_a_run_is_that_of_its_tokens():
+def test_the_share_of_an_ngram_is_that_of_its_tokens():
     np.testing.assert_allclose(SKIP.shares(np.array([4, 5, 9], "int32"), 2), [2, 2, 0])
     np.testing.assert_allclose(SKIP.shares(np.array([4, 5, 4, 5], "int32"), 2), [1, 1, 1, 1])
     np.testing.assert_allclose(SKIP.shares(np.array([9, 5, 9, 4], "int32"), 1), [0, 3, 1, 1])
+
+
+def test_terms_of_two_tokens_mean_the_same_beside_those_of_three():
+    """A file of an earlier version has no triples."""
+    pairs = LinearSkip(SKIP.terms[:4], SKIP.weights[:4], SKIP.intercept, SIZE)
+    rows = tf.ragged.constant([[4, 5, 4, 5], [5, 9, 4], [], [9], [4, 5]], dtype=tf.int32)
+    expected = [[9.5, 2, 3.5], [1.5, 2, -0.5], [0.5, 0, -0.5], [0.5, 0, -0.5], [1.5, 2, 3.5]]
+    np.testing.assert_array_equal(pairs.logits(rows).numpy(), expected)
+
+
+def test_a_vocabulary_whose_triples_have_no_number_is_refused():
+    linear.check_vocabulary(2097151)
+    highest = 2097150
+    term = np.array([2097151**3 - 1], "int64")
+    skip = LinearSkip(term, np.ones((1, 2), "float32"), np.zeros(2, "float32"), 2097151)
+    assert skip.logits(tf.ragged.constant([[highest] * 3], dtype=tf.int32)).numpy().tolist() == [[1, 1]]
+    with refusal(
+        "`vocabulary_size` must be at most 2097151 with a linear_skip. Received: vocabulary_size=2097152. "
+        "Choose a smaller vocabulary, or leave the linear_skip out.",
+    ):
+        linear.check_vocabulary(2097152)
 
 
 def test_it_is_what_a_file_gives_back(tmp_path):
@@ -104,7 +125,7 @@ def test_it_is_the_regression_of_the_counted_terms():
     rows = [generator.integers(4, SIZE, generator.integers(1, 9)).tolist() for _ in range(60)]
     targets = np.array([int(4 in row) ^ int(generator.random() < 0.1) for row in rows], "int32")
     skip, _ = linear.fit(encoded(rows), targets, encoded(rows[:20]), targets[:20], 2, SIZE)
-    counts = np.array([[term in runs_of(row) for term in skip.terms] for row in rows], float)
+    counts = np.array([[term in ngrams_of(row) for term in skip.terms] for row in rows], float)
     assert skip.terms.max() >= SIZE**2  # triples are among them
     candidates = [
         naive_bayes_outputs(sparse.csr_matrix(counts), targets[:, None].astype(float), strength)
@@ -118,7 +139,7 @@ def test_it_is_the_regression_of_the_counted_terms():
     assert min(np.ptp(ratio) / abs(ratio.mean()) for ratio in ratios) < 1e-3  # one of them, over a temperature
 
 
-def runs_of(row):
+def ngrams_of(row):
     pairs = [first * SIZE + second for first, second in pairwise(row)]
     return {*row, *pairs, *(pair * SIZE + third for pair, third in zip(pairs, row[2:], strict=False))}
 
@@ -185,7 +206,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_a_run_learns_pairs_and_serves_what_it_was_judged_by(run):
+def test_a_run_learns_ngrams_and_serves_what_it_was_judged_by(run):
     metrics = seqapps.load(run).evaluate(negations())
     assert metrics["methods"]["model"]["accuracy"] == 1
     answers = seqapps.load(run).predict(["it was not bad so good a", "it was not good so bad a"])
@@ -197,9 +218,18 @@ def test_the_skip_stands_in_the_table_without_the_network(run):
     metrics, evaluated = run_folder.read_json(run / "metrics.json"), seqapps.load(run).evaluate(negations())
     assert metrics["methods"][WITHOUT_NETWORK]["accuracy"] == evaluated["methods"][WITHOUT_NETWORK]["accuracy"] > 0.9
     assert WITHOUT_NETWORK not in seqapps.load(run).evaluate(negations(), baselines="none")["methods"]
-    served, texts = seqapps.load(run)._served, ["not bad", "unheard-of"]
-    answers = served.logits(texts) * served.temperature  # of network and skip
-    assert np.abs(answers - served.skip_logits(texts)).max() > 1e-3
+    served, texts = seqapps.load(run)._served, ["not bad so good", "unheard-of", ""]
+    expected = linear.stored(run).logits(served.preprocessing.encode(tf.constant(texts)))
+    np.testing.assert_array_equal(served.skip_logits(texts), expected)
+
+
+def test_a_skip_that_is_gone_is_named(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / linear.FILE).unlink()
+    path = str(tmp_path / "run" / linear.FILE)
+    with refusal(f"There is no file {path!r} with the run's linear skip.", FileNotFoundError):
+        seqapps.load(tmp_path / "run").evaluate(negations())
+    assert len(seqapps.load(tmp_path / "run").predict(["not bad"])) == 1
 
 
 def test_served_rows_do_not_disturb_each_other(run):
@@ -241,7 +271,7 @@ def test_of_many_texts_a_sample_is_fitted_and_told(monkeypatch):
 
 def test_it_is_told_in_the_model_card_and_the_report(run):
     assert "beside logistic regression weighted by naive Bayes" in (run / "README.md").read_text()
-    assert "what the linear skip says of the runs of tokens that it is in" in (run / "report.html").read_text()
+    assert "what the linear skip says of the n-grams that it is in" in (run / "report.html").read_text()
 
 
 def test_class_weights_beside_a_skip_are_refused():

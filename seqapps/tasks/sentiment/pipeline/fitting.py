@@ -130,6 +130,8 @@ def compiled_model(
     stored_start: Path | None = None,
 ) -> keras.Model:
     """The model with its first weights: those of `initialize_from`, or of the start that a resumed run has stored."""
+    if config.linear_skip != "none":
+        linear.check_vocabulary(scaling.tokenizer.vocabulary_size)
     model = build_model(config, scaling.tokenizer.vocabulary_size, len(scaling.classes), vectors)
     if config.pretrained is not None:
         model.get_layer("stack").set_weights(pretraining.read(config).stack)
