@@ -37,8 +37,8 @@ def test_both_loops_of_predict_know_the_same_text(benchmarks):
     stepwise = speed.one_step_model(model, 2)
     states = [np.zeros(tensor.shape, "float32") for tensor in stepwise.inputs[1:]]
     for column in tokens.T:
-        logits, *states = stepwise([column[:, None], *states])
-    np.testing.assert_allclose(speed.window_model(model, 2)(tokens), logits, rtol=1e-4, atol=1e-5)
+        logits, *states = stepwise.predict_on_batch([column[:, None], *states])
+    np.testing.assert_allclose(speed.window_model(model, 2).predict_on_batch(tokens), logits, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", WITH_TABLE)
