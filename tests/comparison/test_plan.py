@@ -143,8 +143,8 @@ def test_a_plan_that_cannot_be_is_refused(options, message):
         (
             Sentiment(linear_skip="naive_bayes"),
             {"controls": ("shuffled",)},
-            "`linear_skip` must be 'none' with a control. Received: linear_skip='naive_bayes'. It reads pairs of "
-            "neighbours.",
+            "`linear_skip` must be 'none' with a control. Received: linear_skip='naive_bayes'. It reads the order "
+            "of tokens.",
         ),
         (
             Sentiment(pretrained="runs/lm"),
