@@ -78,10 +78,8 @@ def measure(values: np.ndarray, config: Config, block: tuple[int, int]) -> list[
 
 def scores(quantiles: np.ndarray, truth: np.ndarray, levels: tuple[float, ...]) -> dict[str, float]:
     """Of forecasts `(windows, steps, series, levels)`: errors of the median and the mean loss of all quantiles."""
-    errors = truth[..., None] - quantiles
-    median = errors[..., levels.index(0.5)]
-    losses = 2 * np.maximum(np.array(levels) * errors, (np.array(levels) - 1) * errors)
-    values = (np.square(median).mean(), np.abs(median).mean(), losses.mean())
+    median = truth - quantiles[..., levels.index(0.5)]
+    values = (np.square(median).mean(), np.abs(median).mean(), QuantileLoss(levels)(truth, quantiles))
     return {name: round(float(value), 4) for name, value in zip(MEASURES, values, strict=True)}
 
 

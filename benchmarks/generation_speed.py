@@ -37,7 +37,7 @@ EMBEDDING, LAYERS, THREADS = 64, 2, 2
 UNITS, BATCHES = (128, 512), (1, 64)
 TURNS, TOKENS, PREDICTED = 9, 300, 30  # a `model.predict` loop is too slow for as many tokens
 OURS, PREDICT, REREAD = "seqapps, SavedModel", "model.predict loop", "model.predict loop that reads 40 tokens again"
-READ = 40  # tokens
+READ = 40  # tokens, as the name above says
 TORCH = ("nn.LSTM", "nn.LSTM without oneDNN", "nn.LSTMCell")
 
 
@@ -112,8 +112,13 @@ def written_by_predict(model: keras.Model, batch: int) -> float:
     began = time.perf_counter()
     for _ in range(PREDICTED):
         logits, *states = model.predict([token, *states], verbose=0, batch_size=batch)
-        token = np.argmax(logits + generator.gumbel(size=logits.shape), axis=1)[:, None].astype("int32")
+        token = drawn(logits, generator)
     return time.perf_counter() - began
+
+
+def drawn(logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The next token of every row, `(batch, 1)`, by the probabilities of its `(batch, tokens)` logits."""
+    return np.argmax(logits + generator.gumbel(size=logits.shape), axis=1)[:, None].astype("int32")
 
 
 def window_model(model: keras.Model, batch: int) -> keras.Model:
@@ -131,8 +136,7 @@ def written_by_reading_again(model: keras.Model, batch: int) -> float:
     began = time.perf_counter()
     for _ in range(PREDICTED):
         logits = model.predict(tokens, verbose=0, batch_size=batch)
-        drawn = np.argmax(logits + generator.gumbel(size=logits.shape), axis=1)
-        tokens = np.concatenate([tokens[:, 1:], drawn[:, None]], axis=1).astype("int32")
+        tokens = np.concatenate([tokens[:, 1:], drawn(logits, generator)], axis=1)
     return time.perf_counter() - began
 
 

@@ -110,6 +110,16 @@ def test_a_vocabulary_whose_triples_have_no_number_is_refused():
         linear.check_vocabulary(2097152)
 
 
+def test_a_training_with_such_a_vocabulary_is_refused_before_the_folder_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(linear, "LARGEST_VOCABULARY", 11)
+    size = tokenizers.fit("word", negations()["text"], 20_000, lowercase=True).vocabulary_size
+    with pytest.raises(ValueError, match="`vocabulary_size` must be at most 11 with a linear_skip") as told:
+        sentiment.train(sentiment.Config(**SMALL), negations(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    received = int(str(told.value).split("vocabulary_size=")[1].split(".")[0])
+    assert 11 < received <= size
+
+
 def test_it_is_what_a_file_gives_back(tmp_path):
     training = np.arange(6, dtype="float32").reshape(2, 3)
     SKIP.save(tmp_path / "skip.npz", training)

@@ -27,7 +27,17 @@ from seqapps.tasks.sentiment.baselines import Baselines
 from seqapps.tasks.sentiment.data import Splits
 from seqapps.text import batches
 
-__all__ = ["LOWER_IS_BETTER", "METRICS", "MODEL", "Evaluation", "calibrate", "evaluate", "prediction_table", "verdict"]
+__all__ = [
+    "LOWER_IS_BETTER",
+    "METRICS",
+    "MODEL",
+    "SKIP",
+    "Evaluation",
+    "calibrate",
+    "evaluate",
+    "prediction_table",
+    "verdict",
+]
 TEXTS_AT_ONCE = 512
 SKIP = "linear skip without the network"
 
