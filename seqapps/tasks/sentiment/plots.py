@@ -15,7 +15,7 @@ from seqapps.classification.scores import answered, losses
 from seqapps.classification.temperature import indicators
 from seqapps.tasks.sentiment.config import Config
 from seqapps.tasks.sentiment.data import Splits
-from seqapps.tasks.sentiment.evaluation import LOWER_IS_BETTER, METRICS, MODEL, Evaluation
+from seqapps.tasks.sentiment.evaluation import LOWER_IS_BETTER, METRICS, MODEL, SKIP, Evaluation
 from seqapps.tasks.sentiment.explain import Explanation, explain
 from seqapps.tasks.sentiment.linear import LinearSkip
 from seqapps.tasks.sentiment.preprocessing import Preprocessing
@@ -30,6 +30,10 @@ MOST_CONFUSIONS = 20  # in the table of more classes
 REGRESSIONS = (
     " The strength of every logistic regression was chosen on validation, and its probabilities were scaled there as "
     "the model's were."
+)
+SKIP_ALONE = (
+    f" Those of the {SKIP} were scaled on the training part, by regressions that had not seen the texts; the "
+    "difference from the model is what the network adds."
 )
 
 
@@ -66,7 +70,9 @@ def _score_section(evaluation: Evaluation) -> report.Section:
     section.paragraph(
         f"{metrics['texts']} texts. The model's accuracy lies between {low:.4g} and {high:.4g} with 95 % confidence "
         "(bootstrap over texts). Log loss (nats) and calibration error are better when lower, the others when higher; "
-        "macro F1 and ROC-AUC are means over classes." + (REGRESSIONS if metrics.get("strengths") else ""),
+        "macro F1 and ROC-AUC are means over classes."
+        + (REGRESSIONS if metrics.get("strengths") else "")
+        + (SKIP_ALONE if SKIP in scores else ""),
         "note",
     )
     for note in metrics["notes"]:

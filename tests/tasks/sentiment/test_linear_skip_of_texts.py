@@ -281,7 +281,9 @@ def test_of_many_texts_a_sample_is_fitted_and_told(monkeypatch):
 
 def test_it_is_told_in_the_model_card_and_the_report(run):
     assert "beside logistic regression weighted by naive Bayes" in (run / "README.md").read_text()
-    assert "what the linear skip says of the n-grams that it is in" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "what the linear skip says of the n-grams that it is in" in page
+    assert "Those of the linear skip without the network were scaled on the training part" in page
 
 
 def test_class_weights_beside_a_skip_are_refused():

@@ -66,6 +66,7 @@ def test_regressions_are_spoken_of_only_where_there_are_some():
         page = "".join(plots._score_section(evaluated(rows, baselines=baselines)[0]).blocks)
         assert "ROC-AUC are means over classes.</p>" in page
         assert "regression" not in page
+        assert "skip" not in page
 
 
 # --- classes ---
