@@ -14,7 +14,7 @@ from seqapps.tasks.forecasting.config import Config
 NAMES = [field.name for field in dataclasses.fields(Config)]
 COUNTS = {
     "units": 1, "num_layers": 1, "epochs": 1, "batch_size": 1, "patience": 1, "warmup_steps": 0, "seed": 0,
-    "window": 1, "horizon": 1, "season_length": 1, "segment_length": 1, "windows": 1, "step_size": 1,
+    "window": 1, "horizon": 1, "season_length": 1, "segment_length": 1, "members": 1, "windows": 1, "step_size": 1,
 }  # fmt: skip
 FRACTIONS = ("validation_fraction", "test_fraction", "dropout", "recurrent_dropout")
 POSITIVE = ("max_minutes", "learning_rate", "clip_norm", "data_fraction")

@@ -71,9 +71,12 @@ OPTIONS = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_a_training_interrupted_in_an_epoch_and_resumed_equals_an_uninterrupted_one_bit_for_bit(tmp_path, cell):
-    config = Config(cell=cell, **OPTIONS)
+def test_a_training_interrupted_in_an_epoch_and_resumed_equals_an_uninterrupted_one_bit_for_bit(
+    tmp_path, cell, members
+):
+    config = Config(cell=cell, members=members, **OPTIONS)
     with pytest.raises(tf.errors.InvalidArgumentError):
         train(config, tmp_path / "interrupted", fail_at=2 * STEPS + 2)
     assert outcome(*train(config, tmp_path / "interrupted")) == outcome(*train(config, tmp_path / "whole"))

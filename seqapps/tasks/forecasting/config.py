@@ -45,6 +45,9 @@ class Config(TaskConfig):
         "add a linear map of the window to the forecast: trained with the network, or ridge regression as it is",
         choices=("none", "trained", "ridge"),
     )
+    members: int = option(
+        1, "networks trained side by side, each from its own first weights; their mean is the forecast", minimum=1
+    )
     lags: tuple[int, ...] = option((), "steps back whose values are inputs too, such as 24,168", minimum=1)
     normalization: str = option("last", "level and scale taken from each window", choices=("last", "standard", "none"))
     transform: str = option("none", "change of the values before the model sees them", choices=("none", "log"))

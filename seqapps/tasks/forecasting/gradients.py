@@ -14,7 +14,7 @@ from seqapps.series import windows
 from seqapps.series.windows import Origins
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
-from seqapps.tasks.forecasting.model import QuantileLoss
+from seqapps.tasks.forecasting.model import QuantileLoss, members
 from seqapps.tasks.forecasting.pipeline import measured_splits
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 from seqapps.text import batches
@@ -24,7 +24,8 @@ def gradient_batch(model: keras.Model, run: Path, data: str | Path | pd.DataFram
     """Windows of a split, spread evenly over it, and the quantile loss of each.
 
     With independent channels every column of a window is a row of its own. With `head="segment"` a step of the
-    recurrence is a segment, and the loss is taken where it goes on into the horizon.
+    recurrence is a segment, and the loss is taken where it goes on into the horizon. Of several members the first is
+    measured, on its own forecasts.
 
     Args:
         model: Of the run, with any weights.
@@ -41,16 +42,16 @@ def gradient_batch(model: keras.Model, run: Path, data: str | Path | pd.DataFram
     chosen = origins[batches.spread(len(origins), rows)]
     arrays = scaling.aligned(splits).arrays(splits.panel)
     inputs, targets = next(iter(windows.evaluation_batches(arrays, chosen, *config.steps, rows)))
-    loss = QuantileLoss(config.levels)
+    loss, network = QuantileLoss(config.levels), members(model)[0]
 
     def losses() -> tf.Tensor:
-        return loss.call(targets, model(inputs, training=False))
+        return loss.call(targets, network(inputs, training=False))
 
-    return Probe(_stack(model, config), losses, _names(splits, chosen, config))
+    return Probe(_stack(network, config), losses, _names(splits, chosen, config))
 
 
-def _stack(model: keras.Model, config: Config) -> RecurrentStack:
-    return model.get_layer("recursive_decoder").stack if config.head == "recursive" else model.get_layer("stack")
+def _stack(network: keras.Model, config: Config) -> RecurrentStack:
+    return network.get_layer("recursive_decoder").stack if config.head == "recursive" else network.get_layer("stack")
 
 
 def _names(splits: Splits, chosen: Origins, config: Config) -> tuple[tuple[str, ...], ...]:

@@ -1,5 +1,7 @@
 """The forecaster: window → `RecurrentStack` → quantiles of every step."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,15 +9,17 @@ from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.model import heads
 from seqapps.tasks.forecasting.model.examples import Sizes, make_examples, make_inputs
 from seqapps.tasks.forecasting.model.loss import QuantileLoss, rising
+from seqapps.tasks.forecasting.model.members import MeanOfMembers, members
 
-__all__ = ["QuantileLoss", "Sizes", "build_model", "rising"]
+__all__ = ["QuantileLoss", "Sizes", "build_model", "members", "rising"]
 
 
 def build_model(config: Config, sizes: Sizes) -> keras.Model:
     """Scaled history with gaps → scaled quantiles.
 
     With `channels="independent"` every column is an example of its own and one map serves all columns; with `"joint"`
-    the columns are the features of one example.
+    the columns are the features of one example. With several `members` there are as many such networks with weights of
+    their own, and the quantiles are the means of theirs.
 
     Args:
         config: Options with `window` and `horizon` set.
@@ -24,7 +28,8 @@ def build_model(config: Config, sizes: Sizes) -> keras.Model:
     Returns:
         A model from a dictionary with `history` `(batch, window, targets)`, NaN where missing, and those of `past`
         `(batch, window, past)`, `future` `(batch, window + horizon, future)`, `static` `(batch, static)` and `labels`
-        `(batch, labels)` that there are, to `(batch, horizon, targets, levels)`, rising along the levels.
+        `(batch, labels)` that there are, to `(batch, horizon, targets, levels)`, rising along the levels. In training
+        several members answer side by side, as `QuantileLoss` reads them.
 
     Example:
 
@@ -32,8 +37,23 @@ def build_model(config: Config, sizes: Sizes) -> keras.Model:
     >>> model.output_shape
     (None, 3, 2, 3)
     """
-    horizon, levels = config.steps[1], len(config.levels)
     inputs = make_inputs(config, sizes)
+    if config.members == 1:
+        return keras.Model(inputs, _forecast(config, sizes, inputs), name="forecaster")
+    networks = [_network(config, sizes, number) for number in range(1, config.members + 1)]
+    forecast = MeanOfMembers(name="mean")([network(inputs) for network in networks])
+    return keras.Model(inputs, forecast, name="forecaster")
+
+
+def _network(config: Config, sizes: Sizes, number: int) -> keras.Model:
+    """One of several members."""
+    inputs = make_inputs(config, sizes)
+    return keras.Model(inputs, _forecast(config, sizes, inputs), name=f"member_{number}")
+
+
+def _forecast(config: Config, sizes: Sizes, inputs: dict[str, Any]):
+    """Inputs → quantiles, in the units of the inputs: `(batch, horizon, targets, levels)`."""
+    horizon, levels = config.steps[1], len(config.levels)
     examples = make_examples(config, sizes, inputs)
     if config.head == "segment":
         forecast = heads.segment(config, examples, sizes.targets)
@@ -45,4 +65,4 @@ def build_model(config: Config, sizes: Sizes) -> keras.Model:
     if config.channels == "independent":
         forecast = ops.reshape(forecast, (-1, sizes.targets, horizon, levels))
         forecast = ops.transpose(forecast, (0, 2, 1, 3))  # (batch, horizon, targets, levels)
-    return keras.Model(inputs, forecast, name="forecaster")
+    return forecast

@@ -15,7 +15,8 @@ class QuantileLoss(keras.losses.Loss):
 
     Call arguments:
         y_true: `(batch, horizon, targets)`, NaN where missing; missing values count nothing.
-        y_pred: `(batch, horizon, targets, levels)`.
+        y_pred: `(batch, horizon, targets, levels)`, or of several members `(batch, members, horizon, targets, levels)`:
+            then it is the mean of their losses.
 
     Example:
 
@@ -29,13 +30,16 @@ class QuantileLoss(keras.losses.Loss):
         self.levels = [float(level) for level in levels]
 
     def call(self, y_true, y_pred):
+        if len(y_pred.shape) == len(y_true.shape) + 2:
+            y_true = ops.expand_dims(y_true, 1)  # (batch, 1, horizon, targets)
         observed = ops.isfinite(y_true)
         actual = ops.where(observed, y_true, ops.zeros_like(y_true))
         error = ops.expand_dims(actual, -1) - y_pred  # (batch, horizon, targets, levels)
         levels = ops.convert_to_tensor(self.levels, dtype=error.dtype)
         pinball = ops.mean(2 * ops.maximum(levels * error, (levels - 1) * error), axis=-1)
         weight = ops.cast(observed, pinball.dtype)
-        return ops.sum(pinball * weight, axis=(1, 2)) / ops.maximum(ops.sum(weight, axis=(1, 2)), 1)  # (batch,)
+        losses = ops.sum(pinball * weight, axis=(-2, -1)) / ops.maximum(ops.sum(weight, axis=(-2, -1)), 1)
+        return losses if len(losses.shape) == 1 else ops.mean(losses, axis=1)  # (batch,)
 
     def get_config(self):
         return super().get_config() | {"levels": self.levels}

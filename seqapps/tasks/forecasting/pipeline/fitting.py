@@ -12,10 +12,10 @@ from seqapps.tasks.forecasting import data as data_module
 from seqapps.tasks.forecasting import evaluation, preprocessing, serving
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
-from seqapps.tasks.forecasting.model import QuantileLoss, build_model
+from seqapps.tasks.forecasting.model import QuantileLoss, build_model, members
 
 INITIAL_WEIGHTS = "initial.weights.h5"
-ALIKE = "cell, units, layers, directions, horizon, channels, quantiles and linear skip"
+ALIKE = "cell, units, layers, directions, horizon, channels, quantiles, members and linear skip"
 
 
 def fit_and_export(
@@ -48,7 +48,8 @@ def compiled_model(
         training.start_from(model, config, ALIKE)
     elif config.linear_skip == "ridge":
         _, coefficients, intercept = simple_methods.fit_ridge(splits, scaling)
-        model.get_layer("linear_skip").set_weights([coefficients, intercept])
+        for network in members(model):
+            network.get_layer("linear_skip").set_weights([coefficients, intercept])
     steps = math.ceil(len(splits.origins("train")) / config.batch_size)
     optimizer = training.make_optimizer(config, config.epochs * steps)
     model.compile(optimizer, QuantileLoss(config.levels), jit_compile=False)

@@ -32,7 +32,8 @@ def say(splits: Splits, config: Config) -> None:
     )
     for note in splits.notes:
         print(f"Note: {note}")
-    print(f"Training {report.in_brief(config)}.", flush=True)
+    networks = f", {config.members} members" if config.members > 1 else ""
+    print(f"Training {report.in_brief(config)}{networks}.", flush=True)
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
@@ -50,10 +51,11 @@ def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
     panel = splits.panel
     trained = splits.ends[:, 0] > panel.starts[:-1]
     last = panel.stamps[splits.ends[trained, 0] - 1].max()
+    networks = f", the mean of {config.members} networks" if config.members > 1 else ""
     of = f"{len(panel.ids)} series" if len(panel.ids) > 1 else ", ".join(panel.columns)
     return f"""# Forecaster of {of}
 
-{report.in_words(config)}, head {config.head}, forecasts
+{report.in_words(config)}, head {config.head}{networks}, forecasts
 {splits.horizon} steps ({panel.frequency}) from the last {splits.window}. Trained on {splits.steps("train")} steps up to
 {last}.
 
