@@ -14,7 +14,8 @@ from seqapps.tasks.forecasting.config import Config
 NAMES = [field.name for field in dataclasses.fields(Config)]
 COUNTS = {
     "units": 1, "num_layers": 1, "epochs": 1, "batch_size": 1, "patience": 1, "warmup_steps": 0, "seed": 0,
-    "window": 1, "horizon": 1, "season_length": 1, "segment_length": 1, "members": 1, "windows": 1, "step_size": 1,
+    "window": 1, "horizon": 1, "season_length": 1, "segment_length": 1, "windows": 1, "step_size": 1,
+    "members": 1, "skip_members": 1,
 }  # fmt: skip
 FRACTIONS = ("validation_fraction", "test_fraction", "dropout", "recurrent_dropout")
 POSITIVE = ("max_minutes", "learning_rate", "clip_norm", "data_fraction")
@@ -33,12 +34,15 @@ LISTS = {
 OPTIONAL = (
     "validation_data", "test_data", "num_layers", "max_minutes", "clip_norm", "patience", "initialize_from",
     "time_column", "id_column", "target_columns", "frequency", "window", "horizon", "season_length", "segment_length",
-    "split_rows", "split_dates", "windows",
+    "split_rows", "split_dates", "windows", "skip_members",
 )  # fmt: skip
 
 
 # What an option needs beside it to have an effect.
-COMPANIONS = {"merge_mode": {"bidirectional": True}, "segment_length": {"head": "segment"}}
+COMPANIONS = {
+    "merge_mode": {"bidirectional": True}, "segment_length": {"head": "segment"},
+    "skip_members": {"linear_skip": "trained"},
+}  # fmt: skip
 
 
 def test_the_defaults_make_a_config():

@@ -1,5 +1,6 @@
 """Options of forecasting. Imports no TensorFlow."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -47,6 +48,9 @@ class Config(TaskConfig):
     )
     members: int = option(
         1, "networks trained side by side, each from its own first weights; their mean is the forecast", minimum=1
+    )
+    skip_members: int | None = option(
+        None, "members beside which the linear map stands; by default all of them", minimum=1
     )
     lags: tuple[int, ...] = option((), "steps back whose values are inputs too, such as 24,168", minimum=1)
     normalization: str = option("last", "level and scale taken from each window", choices=("last", "standard", "none"))
@@ -110,6 +114,10 @@ class Config(TaskConfig):
         if self.linear_skip == "ridge" and self.normalization != "last":
             advice = "Ridge regression maps differences from a window's last value."
             checks.fail("normalization", "'last' with linear_skip='ridge'", self.normalization, advice)
+        if self.skip_members is not None and self.linear_skip == "none":
+            checks.fail("skip_members", "left out without a linear_skip", self.skip_members)
+        if self.skip_members is not None and self.skip_members > self.members:
+            checks.fail("skip_members", f"at most `members`, {self.members}", self.skip_members)
         if self.head == "recursive" and self.past_columns:
             advice = "It would need their values over the horizon: name what is known there in future_columns."
             checks.fail("past_columns", "left out with head='recursive'", self.past_columns, advice)
@@ -166,6 +174,14 @@ class Config(TaskConfig):
         if self.segment_length is None:
             checks.fail("segment_length", "an integer here", None, "Set it, or take the config of a run.")
         return self.segment_length
+
+    @property
+    def of_members(self) -> tuple["Config", ...]:
+        """What each of the networks is alone."""
+        beside = self.members if self.skip_members is None else self.skip_members
+        alone = dataclasses.replace(self, members=1, skip_members=None)
+        without = dataclasses.replace(alone, linear_skip="none")
+        return (alone,) * beside + (without,) * (self.members - beside)
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -113,15 +113,33 @@ def tides(rows=211):
     return pd.DataFrame({"time": pd.date_range("2024-01-01", periods=rows, freq="h"), "tide": values})
 
 
-def test_ridge_regression_stands_beside_every_member():
-    config = config_of("direct", season_length=5, linear_skip="ridge")
+@pytest.mark.parametrize(("beside", "skips"), [(None, 3), (3, 3), (1, 1)])
+@pytest.mark.parametrize("head", ["direct", "segment"])
+def test_ridge_regression_stands_beside_every_member_or_the_first_ones(head, beside, skips):
+    config = config_of(head, season_length=5, linear_skip="ridge", skip_members=beside)
     splits = data.load(tides(), config)
     scaling = preprocessing.fit(splits, config)
     model = fitting.compiled_model(data.resolved(config, splits), splits, scaling)
-    _, coefficients, _ = baselines.fit_ridge(splits, scaling)
-    for network in members(model):
-        held, _ = network.get_layer("linear_skip").get_weights()
-        np.testing.assert_array_equal(held, coefficients.astype("float32"))
+    _, coefficients, intercept = baselines.fit_ridge(splits, scaling)
+    networks = members(model)
+    for network in networks[:skips]:
+        weights, bias = network.get_layer("linear_skip").get_weights()
+        np.testing.assert_array_equal(weights, coefficients.astype("float32"))
+        np.testing.assert_array_equal(bias, intercept.astype("float32"))
+    for network in networks[skips:]:
+        assert "linear_skip" not in [layer.name for layer in network.layers]
+
+
+def test_a_member_is_what_a_model_of_its_own_would_be():
+    config = config_of("segment", linear_skip="trained", skip_members=2)
+    assert [(own.linear_skip, own.members, own.skip_members) for own in config.of_members] == [
+        ("trained", 1, None), ("trained", 1, None), ("none", 1, None)
+    ]  # fmt: skip
+    model, (inputs, _) = build_model(config, Sizes(TARGETS)), example()
+    for own, network in zip(config.of_members, members(model), strict=True):
+        alone = build_model(own, Sizes(TARGETS))
+        alone.set_weights(network.get_weights())
+        np.testing.assert_array_equal(answer(alone, inputs), answer(network, inputs))
 
 
 OPTIONS = {"season_length": 5, "dropout": 0.2, "epochs": 2, "batch_size": 16}
@@ -172,6 +190,10 @@ def test_gradients_are_those_of_the_first_member(run):
     assert gradient_flow(probe.stack, probe.losses).curve(0, "forward", "h").norms[0] > 0
 
 
-def test_members_are_counted_from_one():
+def test_members_that_cannot_be_are_refused():
     with refusal("`members` must be an integer of at least 1. Received: members=0."):
         Config(members=0)
+    with refusal("`skip_members` must be left out without a linear_skip. Received: skip_members=1."):
+        Config(members=2, skip_members=1)
+    with refusal("`skip_members` must be at most `members`, 2. Received: skip_members=3."):
+        Config(members=2, skip_members=3, linear_skip="trained")

@@ -40,7 +40,7 @@ def build_model(config: Config, sizes: Sizes) -> keras.Model:
     inputs = make_inputs(config, sizes)
     if config.members == 1:
         return keras.Model(inputs, _forecast(config, sizes, inputs), name="forecaster")
-    networks = [_network(config, sizes, number) for number in range(1, config.members + 1)]
+    networks = [_network(own, sizes, number) for number, own in enumerate(config.of_members, start=1)]
     forecast = MeanOfMembers(name="mean")([network(inputs) for network in networks])
     return keras.Model(inputs, forecast, name="forecaster")
 

@@ -48,8 +48,9 @@ def compiled_model(
         training.start_from(model, config, ALIKE)
     elif config.linear_skip == "ridge":
         _, coefficients, intercept = simple_methods.fit_ridge(splits, scaling)
-        for network in members(model):
-            network.get_layer("linear_skip").set_weights([coefficients, intercept])
+        for network, own in zip(members(model), config.of_members, strict=True):
+            if own.linear_skip == "ridge":
+                network.get_layer("linear_skip").set_weights([coefficients, intercept])
     steps = math.ceil(len(splits.origins("train")) / config.batch_size)
     optimizer = training.make_optimizer(config, config.epochs * steps)
     model.compile(optimizer, QuantileLoss(config.levels), jit_compile=False)
