@@ -41,7 +41,7 @@ OPTIONAL = (
 # What an option needs beside it to have an effect.
 COMPANIONS = {
     "merge_mode": {"bidirectional": True}, "segment_length": {"head": "segment"},
-    "skip_members": {"linear_skip": "trained"},
+    "skip_members": {"linear_skip": "trained", "members": 2},
 }  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def measure(
         "clip_norm": config["clip_norm"],
         "curves": {"start": _stored(start), "end": _stored(end)},
         "history": history,
-        "advice": advise(facts),
+        "advice": [*filter(None, [probe.about]), *advise(facts)],
     }
     target = folder if output is None else Path(output)
     target.mkdir(parents=True, exist_ok=True)

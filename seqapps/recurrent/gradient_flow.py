@@ -38,6 +38,7 @@ class Probe:
         names: `(rows, steps)` words for the steps of every row, without padding.
         limit: Steps that training reads at once, beyond which no gradient goes; `None` where rows are read whole.
         reads_all: Whether the loss reads the outputs of all steps and not only those where directions end.
+        about: A sentence on which part of the model this is, if it is not the whole.
     """
 
     stack: RecurrentStack
@@ -45,6 +46,7 @@ class Probe:
     names: tuple[tuple[str, ...], ...]
     limit: int | None = None
     reads_all: bool = False
+    about: str = ""
 
 
 def gradient_flow(stack: RecurrentStack, losses: Callable[[], Any], *, everywhere: bool = False) -> GradientFlow:

@@ -50,7 +50,7 @@ class Config(TaskConfig):
         1, "networks trained side by side, each from its own first weights; their mean is the forecast", minimum=1
     )
     skip_members: int | None = option(
-        None, "members beside which the linear map stands; by default all of them", minimum=1
+        None, "so many of the members, the first ones, have the linear map beside them; by default all", minimum=1
     )
     lags: tuple[int, ...] = option((), "steps back whose values are inputs too, such as 24,168", minimum=1)
     normalization: str = option("last", "level and scale taken from each window", choices=("last", "standard", "none"))
@@ -116,8 +116,9 @@ class Config(TaskConfig):
             checks.fail("normalization", "'last' with linear_skip='ridge'", self.normalization, advice)
         if self.skip_members is not None and self.linear_skip == "none":
             checks.fail("skip_members", "left out without a linear_skip", self.skip_members)
-        if self.skip_members is not None and self.skip_members > self.members:
-            checks.fail("skip_members", f"at most `members`, {self.members}", self.skip_members)
+        if self.skip_members is not None and self.skip_members >= self.members:
+            advice = "Leave it out, and the linear map stands beside all of them."
+            checks.fail("skip_members", f"below `members`, {self.members}", self.skip_members, advice)
         if self.head == "recursive" and self.past_columns:
             advice = "It would need their values over the horizon: name what is known there in future_columns."
             checks.fail("past_columns", "left out with head='recursive'", self.past_columns, advice)

@@ -47,7 +47,8 @@ def gradient_batch(model: keras.Model, run: Path, data: str | Path | pd.DataFram
     def losses() -> tf.Tensor:
         return loss.call(targets, network(inputs, training=False))
 
-    return Probe(_stack(network, config), losses, _names(splits, chosen, config))
+    about = "" if config.members == 1 else f"The network is the first of {config.members} members."
+    return Probe(_stack(network, config), losses, _names(splits, chosen, config), about=about)
 
 
 def _stack(network: keras.Model, config: Config) -> RecurrentStack:

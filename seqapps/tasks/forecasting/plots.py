@@ -42,6 +42,9 @@ def write_report(
         shown = "" if len(worst) == len(names) else f", the worst {len(worst)} of {len(names)}"
         by_step.paragraph(f"MASE of every column{shown}:").table(*_column_table(metrics["by_column"], worst))
     training = report.Section("Training").figure(report.curves(history, best_epoch), "Training and validation loss")
+    if config.members > 1:
+        told = "In training the loss is the mean of the members' own, in validation that of their mean, which is lower."
+        training.paragraph(told, "note")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
     training.paragraph("Options: " + ", ".join(f"{name} {value}" for name, value in options.items()), "note")
     report.write(path, f"Forecast of {columns}", [*sections, by_step, training])

@@ -16,7 +16,7 @@ from seqapps.tasks import forecasting
 from seqapps.tasks.forecasting import baselines, data, gradients, preprocessing
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.model import QuantileLoss, Sizes, build_model, members
-from seqapps.tasks.forecasting.pipeline import fitting
+from seqapps.tasks.forecasting.pipeline import fitting, telling
 
 BATCH, WINDOW, HORIZON, TARGETS, MEMBERS = 5, 7, 4, 2, 3
 LEVELS = (0.1, 0.5, 0.9)
@@ -27,7 +27,8 @@ every_cell_and_head = pytest.mark.parametrize(("cell", "head"), list(itertools.p
 
 def config_of(head, **options):
     segment = {"segment_length": 3} if head == "segment" else {}
-    return Config(head=head, window=WINDOW, horizon=HORIZON, units=5, **{"members": MEMBERS} | segment | options)
+    own = {"members": MEMBERS} | ({} if options.get("control") == "memoryless" else {"units": 5})
+    return Config(head=head, window=WINDOW, horizon=HORIZON, **own | segment | options)
 
 
 def built(head, **options):
@@ -113,7 +114,7 @@ def tides(rows=211):
     return pd.DataFrame({"time": pd.date_range("2024-01-01", periods=rows, freq="h"), "tide": values})
 
 
-@pytest.mark.parametrize(("beside", "skips"), [(None, 3), (3, 3), (1, 1)])
+@pytest.mark.parametrize(("beside", "skips"), [(None, 3), (2, 2), (1, 1)])
 @pytest.mark.parametrize("head", ["direct", "segment"])
 def test_ridge_regression_stands_beside_every_member_or_the_first_ones(head, beside, skips):
     config = config_of(head, season_length=5, linear_skip="ridge", skip_members=beside)
@@ -153,7 +154,7 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_run_serves_the_mean_and_says_so(run, capsys):
+def test_a_run_serves_the_mean_and_says_so(run):
     model = keras.models.load_model(run / "model.keras", compile=False)
     served = forecasting.serving.Served(run)
     history = tides()["tide"].to_numpy("float32")[None, -WINDOW:, None]
@@ -161,12 +162,23 @@ def test_a_run_serves_the_mean_and_says_so(run, capsys):
     medians = [answer(network, {"history": scaled})[..., 1] for network in members(model)]
     expected = served.preprocessing.inverse(np.mean(medians, axis=0)).numpy()[0, :, 0]
     np.testing.assert_allclose(seqapps.load(run).predict(tides())["tide"], expected, rtol=1e-4)
-    assert f"the mean of {MEMBERS} networks" in (run / "README.md").read_text(encoding="utf-8")
-
-
-def shapes(count):
-    model = build_model(config_of("segment", members=count), Sizes(1))
-    return [tuple(weight.shape) for weight in model.weights]
+    card = (run / "README.md").read_text(encoding="utf-8")
+    assert f"head segment, the mean of {MEMBERS} networks, forecasts\n" in card
+    held = run_folder.read_json(run / "calibration.json")
+    alone = held["validation_loss_of_members"]
+    assert len(alone) == MEMBERS
+    assert held["validation_loss"] < np.mean(alone)
+    history = pd.read_csv(run / "history.csv")
+    assert held["validation_loss"] == pytest.approx(history["val_loss"].min(), rel=1e-4)
+    note = (
+        f"The validation loss of the {MEMBERS} members together is {held['validation_loss']:.4f}; "
+        f"alone they have {', '.join(f'{loss:.4f}' for loss in alone)}."
+    )
+    metrics = run_folder.read_json(run / "metrics.json")
+    assert note in metrics["notes"]
+    assert note in card
+    assert note in (run / "report.html").read_text(encoding="utf-8")
+    assert seqapps.load(run).evaluate(tides()) == metrics
 
 
 @pytest.mark.slow
@@ -174,10 +186,9 @@ def test_a_run_with_members_is_the_start_of_another_and_of_none_with_fewer(run, 
     forecasting.train(config_of("segment", **OPTIONS, initialize_from=str(run)), tides(), tmp_path / "more")
     assert run_folder.read_json(tmp_path / "more" / "config.json")["members"] == MEMBERS
     fewer = config_of("segment", **OPTIONS | {"members": 2}, initialize_from=str(run))
-    theirs, ours = (shapes(count) for count in (MEMBERS, 2))
     with refusal(
-        "`initialize_from` must be a run with the same cell, units, layers, directions, horizon, channels, quantiles, "
-        f"members and linear skip. Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
+        f"`members` must be {MEMBERS} with this `initialize_from`. Received: members=2. "
+        f"So it was in the run {str(run)!r}."
     ):
         forecasting.train(fewer, tides(), tmp_path / "fewer")
 
@@ -187,7 +198,79 @@ def test_gradients_are_those_of_the_first_member(run):
     model = keras.models.load_model(run / "model.keras", compile=False)
     probe = gradients.gradient_batch(model, run, tides(), "validation", 3)
     assert probe.stack is members(model)[0].get_layer("stack")
+    assert probe.about == f"The network is the first of {MEMBERS} members."
     assert gradient_flow(probe.stack, probe.losses).curve(0, "forward", "h").norms[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, "gru, 1 layer(s), units [64]"),
+        ({"members": 2}, "gru, 1 layer(s), units [64], the mean of 2 networks"),
+        ({"linear_skip": "ridge"}, "gru, 1 layer(s), units [64], ridge regression beside it"),
+        (
+            {"members": 2, "linear_skip": "trained"},
+            "gru, 1 layer(s), units [64], the mean of 2 networks, a linear map beside each",
+        ),
+        (
+            {"members": 3, "linear_skip": "ridge", "skip_members": 2},
+            "gru, 1 layer(s), units [64], the mean of 3 networks, ridge regression beside the first 2",
+        ),
+    ],
+)
+def test_what_is_trained_is_told(options, told, capsys):
+    config = Config(window=WINDOW, horizon=HORIZON, **options)
+    telling.say(data.load(tides(), config), config)
+    assert f"\nTraining {told}.\n" in capsys.readouterr().out
+
+
+@every_head
+def test_a_bundle_is_traced_for_a_cpu_and_answers_with_the_mean(head):
+    config = data.resolved(config_of(head), splits := data.load(tides(), config_of(head)))
+    scaling = preprocessing.fit(splits, config)
+    model = build_model(config, scaling.sizes())
+    functions = forecasting.serving.bundle(model, scaling, config).functions
+    for network in members(model):
+        owner = network.get_layer("recursive_decoder" if head == "recursive" else "stack")
+        assert getattr(owner, "stack", owner).use_cudnn is False
+    history = tides()["tide"].to_numpy("float32")[None, -WINDOW:, None]
+    medians = [answer(network, {"history": scaling.forward(history)})[..., 1] for network in members(model)]
+    expected = scaling.inverse(np.mean(medians, axis=0)).numpy()
+    np.testing.assert_allclose(functions["serving_default"](history)["forecast"], expected, rtol=1e-4)
+
+
+EVERY_KIND = [
+    ("direct", {"bidirectional": True, "num_layers": 2, "channels": "joint"}),
+    ("direct", {"control": "memoryless"}),
+    ("direct", {"control": "shuffled", "channels": "joint"}),
+    ("segment", {"num_layers": 3, "residual": True, "lags": (3,)}),
+    ("segment", {"bidirectional": True, "linear_skip": "trained", "skip_members": 1}),
+    ("recursive", {"num_layers": 2, "channels": "joint", "lags": (2,)}),
+]
+
+
+@pytest.mark.parametrize(("head", "options"), EVERY_KIND)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_members_of_every_kind_are_trained_with_covariates_and_one_row_without_a_future(head, options, batch, tmp_path):
+    past = 0 if head == "recursive" else 2
+    model = build_model(config_of(head, **options), Sizes(TARGETS, True, past=past, future=1, static=2, labels=(3,)))
+    generator = np.random.default_rng(3)
+    shapes = {
+        "history": (WINDOW, TARGETS), "past": (WINDOW, 2), "future": (WINDOW + HORIZON, 1), "static": (2,)
+    }  # fmt: skip
+    inputs = {name: generator.normal(size=(batch, *shape)).astype("float32") for name, shape in shapes.items()}
+    inputs["labels"] = np.ones((batch, 1), "int32")
+    inputs = {name: value for name, value in inputs.items() if past or name != "past"}
+    future = generator.normal(size=(batch, HORIZON, TARGETS)).astype("float32")
+    future[0] = np.nan
+    before = [weight.copy() for weight in model.get_weights()]
+    model.compile("adam", QuantileLoss(LEVELS), jit_compile=False)
+    assert np.isfinite(model.train_on_batch(inputs, future))
+    changed = [(new != old).any() for new, old in zip(model.get_weights(), before, strict=True)]
+    assert any(changed) == (batch > 1)  # nothing is learned from a row that has no future
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(answer(loaded, inputs), answer(model, inputs))
 
 
 def test_members_that_cannot_be_are_refused():
@@ -195,5 +278,9 @@ def test_members_that_cannot_be_are_refused():
         Config(members=0)
     with refusal("`skip_members` must be left out without a linear_skip. Received: skip_members=1."):
         Config(members=2, skip_members=1)
-    with refusal("`skip_members` must be at most `members`, 2. Received: skip_members=3."):
-        Config(members=2, skip_members=3, linear_skip="trained")
+    for count in (2, 3):
+        with refusal(
+            f"`skip_members` must be below `members`, 2. Received: skip_members={count}. "
+            "Leave it out, and the linear map stands beside all of them."
+        ):
+            Config(members=2, skip_members=count, linear_skip="trained")

@@ -9,7 +9,7 @@ from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.model import heads
 from seqapps.tasks.forecasting.model.examples import Sizes, make_examples, make_inputs
 from seqapps.tasks.forecasting.model.loss import QuantileLoss, rising
-from seqapps.tasks.forecasting.model.members import MeanOfMembers, members
+from seqapps.tasks.forecasting.model.side_by_side import MeanOfMembers, members
 
 __all__ = ["QuantileLoss", "Sizes", "build_model", "members", "rising"]
 

@@ -30,8 +30,9 @@ class QuantileLoss(keras.losses.Loss):
         self.levels = [float(level) for level in levels]
 
     def call(self, y_true, y_pred):
-        if len(y_pred.shape) == len(y_true.shape) + 2:
-            y_true = ops.expand_dims(y_true, 1)  # (batch, 1, horizon, targets)
+        of_members = len(y_pred.shape) == 5
+        if of_members:
+            y_true = ops.expand_dims(y_true, 1)  # all below has members after batch
         observed = ops.isfinite(y_true)
         actual = ops.where(observed, y_true, ops.zeros_like(y_true))
         error = ops.expand_dims(actual, -1) - y_pred  # (batch, horizon, targets, levels)
@@ -39,7 +40,7 @@ class QuantileLoss(keras.losses.Loss):
         pinball = ops.mean(2 * ops.maximum(levels * error, (levels - 1) * error), axis=-1)
         weight = ops.cast(observed, pinball.dtype)
         losses = ops.sum(pinball * weight, axis=(-2, -1)) / ops.maximum(ops.sum(weight, axis=(-2, -1)), 1)
-        return losses if len(losses.shape) == 1 else ops.mean(losses, axis=1)  # (batch,)
+        return ops.mean(losses, axis=1) if of_members else losses  # (batch,)
 
     def get_config(self):
         return super().get_config() | {"levels": self.levels}

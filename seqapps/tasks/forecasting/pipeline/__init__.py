@@ -63,6 +63,7 @@ def train(
         result = refits.evaluate(folder, config, splits, fitted is not None, full)
     else:
         result = evaluation.evaluate(serving.Served(folder), splits, "test", fitted, full)
+    _note_members(result.metrics, folder, config)
     run_folder.write_json(folder / "metrics.json", result.metrics)
     run_folder.write_with(
         folder / "predictions.csv.gz",
@@ -106,10 +107,12 @@ def evaluate(
     if full:
         classical.check_fits(splits, split)
     if served.config.refit and split == "test":
-        return refits.evaluate(Path(folder), served.config, splits, with_baselines, full).metrics
+        metrics = refits.evaluate(Path(folder), served.config, splits, with_baselines, full).metrics
+        return _note_members(metrics, Path(folder), config)
     own = splits if split == "all" else refits.served_splits(splits, served.config)
     fitted = simple_methods.Baselines.load(path) if with_baselines else None
-    return evaluation.evaluate(served, own, split, fitted, full).metrics
+    metrics = evaluation.evaluate(served, own, split, fitted, full).metrics
+    return _note_members(metrics, Path(folder), config)
 
 
 def measured_splits(data: str | Path | pd.DataFrame, config: Config, split: str) -> Splits:
@@ -123,6 +126,13 @@ def measured_splits(data: str | Path | pd.DataFrame, config: Config, split: str)
     if split == "all":
         return data_module.load_whole(data, config)
     return refits.served_splits(_load_as_trained(data, config), config)
+
+
+def _note_members(metrics: dict[str, Any], folder: Path, config: Config) -> dict[str, Any]:
+    """Add to the notes what several members have together and alone; a run keeps it from its training."""
+    if config.members > 1:
+        metrics["notes"] += telling.notes_of_members(config, run_folder.read_json(folder / fitting.CALIBRATION))
+    return metrics
 
 
 def _load_as_trained(data: str | Path | pd.DataFrame, config: Config) -> Splits:

@@ -2,10 +2,12 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
-from seqapps import export, run_folder, training
+from seqapps import checks, export, run_folder, training
 from seqapps.series import windows
 from seqapps.tasks.forecasting import baselines as simple_methods
 from seqapps.tasks.forecasting import data as data_module
@@ -15,7 +17,8 @@ from seqapps.tasks.forecasting.data import Splits
 from seqapps.tasks.forecasting.model import QuantileLoss, build_model, members
 
 INITIAL_WEIGHTS = "initial.weights.h5"
-ALIKE = "cell, units, layers, directions, horizon, channels, quantiles, members and linear skip"
+CALIBRATION = "calibration.json"
+ALIKE = "cell, units, layers, directions, horizon, channels, quantiles and linear skip"
 
 
 def fit_and_export(
@@ -26,7 +29,8 @@ def fit_and_export(
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
     calibration = evaluation.calibrate(model, splits, scaling, config)
-    run_folder.write_json(folder / "calibration.json", calibration.to_dict(config))
+    of_members = _validation_losses(model, config, splits, scaling) if config.members > 1 else {}
+    run_folder.write_json(folder / CALIBRATION, calibration.to_dict(config) | of_members)
     if not export.has_version(folder / "export"):
         bundle = serving.bundle(model, scaling, config, (calibration.factors, calibration.shifts))
         requests = serving.example_requests(splits, scaling)
@@ -45,6 +49,7 @@ def compiled_model(
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
+        _check_members(config)
         training.start_from(model, config, ALIKE)
     elif config.linear_skip == "ridge":
         _, coefficients, intercept = simple_methods.fit_ridge(splits, scaling)
@@ -72,6 +77,30 @@ def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> traini
         config,
         folder / "checkpoints",
     )
+
+
+def _check_members(config: Config) -> None:
+    """Refuse to start from a run with other members, whose weights have other shapes, or mean another thing."""
+    run = Path(str(config.initialize_from))
+    if not (run / "config.json").is_file():
+        return
+    theirs = Config.from_dict(run_folder.read_options(run), str(run))
+    for name in ("members", "skip_members"):
+        own, given = getattr(theirs, name), getattr(config, name)
+        if own != given:
+            checks.fail(name, f"{own!r} with this `initialize_from`", given, f"So it was in the run {str(run)!r}.")
+
+
+def _validation_losses(model: keras.Model, config: Config, splits: Splits, scaling) -> dict[str, Any]:
+    """The validation loss of all members together, and of each alone."""
+    arrays, at, loss = scaling.arrays(splits.panel), splits.origins("validation"), QuantileLoss(config.levels)
+    totals = np.zeros(1 + config.members)
+    for inputs, future in windows.evaluation_batches(arrays, at, splits.window, splits.horizon, config.batch_size):
+        alone = [network(inputs, training=False) for network in members(model)]
+        together = sum(alone) / len(alone)
+        totals += [float(np.sum(loss.call(future, each))) for each in (together, *alone)]
+    together, *apart = (totals / len(at)).tolist()
+    return {"validation_loss": together, "validation_loss_of_members": apart}
 
 
 def fingerprints(splits: Splits) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What a run says of itself: on the terminal and in its model card."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from seqapps import report
@@ -32,8 +33,26 @@ def say(splits: Splits, config: Config) -> None:
     )
     for note in splits.notes:
         print(f"Note: {note}")
-    networks = f", {config.members} members" if config.members > 1 else ""
-    print(f"Training {report.in_brief(config)}{networks}.", flush=True)
+    print(f"Training {report.in_brief(config)}{_networks(config)}.", flush=True)
+
+
+def notes_of_members(config: Config, calibration: Mapping[str, Any]) -> list[str]:
+    """How much the members are better together than alone, from what `calibration.json` holds."""
+    alone = ", ".join(f"{loss:.4f}" for loss in calibration["validation_loss_of_members"])
+    return [
+        f"The validation loss of the {config.members} members together is {calibration['validation_loss']:.4f}; "
+        f"alone they have {alone}."
+    ]
+
+
+def _networks(config: Config) -> str:
+    """What the model is beside its recurrence: the linear map, and how many networks."""
+    count, beside = config.members, config.skip_members
+    told = f", the mean of {count} networks" if count > 1 else ""
+    if config.linear_skip != "none":
+        skip = {"trained": "a linear map", "ridge": "ridge regression"}[config.linear_skip]
+        told += f", {skip} beside " + ("it" if count == 1 else "each" if beside is None else f"the first {beside}")
+    return told
 
 
 def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
@@ -51,11 +70,10 @@ def model_card(config: Config, splits: Splits, metrics: dict[str, Any]) -> str:
     panel = splits.panel
     trained = splits.ends[:, 0] > panel.starts[:-1]
     last = panel.stamps[splits.ends[trained, 0] - 1].max()
-    networks = f", the mean of {config.members} networks" if config.members > 1 else ""
     of = f"{len(panel.ids)} series" if len(panel.ids) > 1 else ", ".join(panel.columns)
     return f"""# Forecaster of {of}
 
-{report.in_words(config)}, head {config.head}{networks}, forecasts
+{report.in_words(config)}, head {config.head}{_networks(config)}, forecasts
 {splits.horizon} steps ({panel.frequency}) from the last {splits.window}. Trained on {splits.steps("train")} steps up to
 {last}.
 

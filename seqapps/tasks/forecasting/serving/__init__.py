@@ -10,6 +10,7 @@ import tensorflow as tf
 from seqapps import export
 from seqapps.tasks.forecasting.config import Config
 from seqapps.tasks.forecasting.data import Splits
+from seqapps.tasks.forecasting.model import members
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
 from seqapps.tasks.forecasting.serving import request as requests
 from seqapps.tasks.forecasting.serving.served import Served, request_of
@@ -39,9 +40,9 @@ def bundle(
         `history` is `(batch, time, targets)` of any length, raw units, NaN = missing, last step = now. A run that needs
         time stamps, ids or covariates takes them too, and serves `forecast` as `serving_default`.
     """
-    for layer in model.layers:  # a graph traced for cuDNN would not run on a CPU
+    for layer in [layer for network in members(model) for layer in network.layers]:
         stack = getattr(layer, "stack", layer)
-        if hasattr(stack, "use_cudnn"):
+        if hasattr(stack, "use_cudnn"):  # a graph traced for cuDNN would not run on a CPU
             stack.use_cudnn = False
     reader = requests.RequestReader(preprocessing, *config.steps)
     median = config.levels.index(0.5)

@@ -1,4 +1,4 @@
-"""Several networks side by side: each is trained on its own, and their mean is the forecast."""
+"""Several networks side by side, each with a loss of its own; their mean is the forecast."""
 
 import keras
 from keras import ops
@@ -15,8 +15,9 @@ class MeanOfMembers(keras.layers.Layer):
         forecasts: Of every member `(batch, horizon, targets, levels)`.
 
     Returns:
-        As each of them; in training `(batch, members, horizon, targets, levels)`, so that a loss sees what each member
-        says. Were the mean trained, members would learn to make up for each other and soon be one network.
+        As each of them. With `training=True` `(batch, members, horizon, targets, levels)`, of which `output_shape` does
+        not tell, so that a loss sees what each member says. Were the mean trained, members would learn to make up for
+        each other and soon be one network.
     """
 
     def call(self, forecasts, training=None):
