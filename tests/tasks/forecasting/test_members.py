@@ -216,6 +216,10 @@ def test_gradients_are_those_of_the_first_member(run):
             {"members": 3, "linear_skip": "ridge", "skip_members": 2},
             "gru, 1 layer(s), units [64], the mean of 3 networks, ridge regression beside the first 2",
         ),
+        (
+            {"members": 2, "linear_skip": "ridge", "skip_members": 1},
+            "gru, 1 layer(s), units [64], the mean of 2 networks, ridge regression beside the first",
+        ),
     ],
 )
 def test_what_is_trained_is_told(options, told, capsys):

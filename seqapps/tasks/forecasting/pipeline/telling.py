@@ -51,7 +51,8 @@ def _networks(config: Config) -> str:
     told = f", the mean of {count} networks" if count > 1 else ""
     if config.linear_skip != "none":
         skip = {"trained": "a linear map", "ridge": "ridge regression"}[config.linear_skip]
-        told += f", {skip} beside " + ("it" if count == 1 else "each" if beside is None else f"the first {beside}")
+        some = "the first" if beside == 1 else f"the first {beside}"
+        told += f", {skip} beside " + ("it" if count == 1 else "each" if beside is None else some)
     return told
 
 
