@@ -277,6 +277,23 @@ def test_members_of_every_kind_are_trained_with_covariates_and_one_row_without_a
     np.testing.assert_array_equal(answer(loaded, inputs), answer(model, inputs))
 
 
+def test_a_run_from_before_there_were_members_is_the_start_of_one_network(tmp_path):
+    config = config_of("direct", members=1)
+    build_model(config, Sizes(1)).save(tmp_path / "model.keras")
+    stored = {name: value for name, value in config.to_dict().items() if "members" not in name}
+    run_folder.write_json(tmp_path / "config.json", {"task": "forecasting"} | stored)
+    splits = data.load(tides(), config)
+    scaling = preprocessing.fit(splits, config)
+    with refusal(
+        f"`members` must be 1 with this `initialize_from`. Received: members=3. So it was in the run {str(tmp_path)!r}."
+    ):
+        fitting.compiled_model(config_of("direct", initialize_from=str(tmp_path)), splits, scaling)
+    started = fitting.compiled_model(config_of("direct", members=1, initialize_from=str(tmp_path)), splits, scaling)
+    theirs = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    for weight, expected in zip(started.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
 def test_members_that_cannot_be_are_refused():
     with refusal("`members` must be an integer of at least 1. Received: members=0."):
         Config(members=0)

@@ -84,9 +84,9 @@ def _check_members(config: Config) -> None:
     run = Path(str(config.initialize_from))
     if not (run / "config.json").is_file():
         return
-    theirs = Config.from_dict(run_folder.read_options(run), str(run))
+    stored = run_folder.read_json(run / "config.json")
     for name in ("members", "skip_members"):
-        own, given = getattr(theirs, name), getattr(config, name)
+        own, given = stored.get(name, getattr(Config(), name)), getattr(config, name)
         if own != given:
             checks.fail(name, f"{own!r} with this `initialize_from`", given, f"So it was in the run {str(run)!r}.")
 
