@@ -2,8 +2,9 @@
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,6 +20,7 @@ __all__ += ["keep_memory", "look", "make_optimizer", "set_seed", "start_from", "
 
 # Numbers of malloc.h: one arena for all threads; no block of its own from the system; never give back; take much.
 MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 1 << 28))
+WHOLE_NETWORKS = ("members", "skip_members")  # options of which long lists of shapes would tell little
 SAME_SHAPES = ("merge_mode", "residual", "pooling")  # options that the shapes of weights do not tell
 
 
@@ -121,6 +123,9 @@ def start_from(model: keras.Model, config: TaskConfig, alike: str) -> None:
     run = Path(str(config.initialize_from))
     if not (run / "model.keras").is_file():
         raise FileNotFoundError(f"`initialize_from` must be a finished run. Received: {str(run)!r} has no model.keras.")
+    path = run / "config.json"
+    stored = run_folder.read_json(path) if path.is_file() else {}
+    _check_same(stored, config, WHOLE_NETWORKS, f"So it was in the run {str(run)!r}.")
     other = stored_model(run)
     theirs, ours = ([tuple(weight.shape) for weight in each.weights] for each in (other, model))
     if theirs != ours:
@@ -128,10 +133,15 @@ def start_from(model: keras.Model, config: TaskConfig, alike: str) -> None:
             f"`initialize_from` must be a run with the same {alike}. "
             f"Received: {str(run)!r} with weights of shapes {theirs}, where this model has {ours}."
         )
-    stored = run_folder.read_json(run / "config.json")
-    for name in SAME_SHAPES:
-        own, given = stored.get(name), getattr(config, name, None)  # `None` where a task has no such option
-        if own != given:
-            advice = f"The weights of the run {str(run)!r} mean another thing with another value."
-            checks.fail(name, f"{own!r} with this `initialize_from`", given, advice)
+    advice = f"The weights of the run {str(run)!r} mean another thing with another value."
+    _check_same(stored, config, SAME_SHAPES, advice)
     model.set_weights(other.get_weights())
+
+
+def _check_same(stored: Mapping[str, Any], config: TaskConfig, names: Iterable[str], advice: str) -> None:
+    """Refuse other options than those of the run that `initialize_from` names."""
+    defaults = type(config)()
+    for name in names:  # `None` where a task has no such option, the default where a run is older than the option
+        own, given = stored.get(name, getattr(defaults, name, None)), getattr(config, name, None)
+        if own != given:
+            checks.fail(name, f"{own!r} with this `initialize_from`", given, advice)

@@ -131,7 +131,7 @@ def measured_splits(data: str | Path | pd.DataFrame, config: Config, split: str)
 def _note_members(metrics: dict[str, Any], folder: Path, config: Config) -> dict[str, Any]:
     """Add to the notes what several members have together and alone; a run keeps it from its training."""
     if config.members > 1:
-        metrics["notes"] += telling.notes_of_members(config, run_folder.read_json(folder / fitting.CALIBRATION))
+        metrics["notes"].append(telling.note_of_members(config, run_folder.read_json(folder / fitting.CALIBRATION)))
     return metrics
 
 

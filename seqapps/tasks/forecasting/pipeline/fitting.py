@@ -2,12 +2,11 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from seqapps import checks, export, run_folder, training
+from seqapps import export, run_folder, training
 from seqapps.series import windows
 from seqapps.tasks.forecasting import baselines as simple_methods
 from seqapps.tasks.forecasting import data as data_module
@@ -29,8 +28,11 @@ def fit_and_export(
     run_folder.write_with(folder / "model.keras", model.save)
     run_folder.write_history(folder / "history.csv", progress.history)
     calibration = evaluation.calibrate(model, splits, scaling, config)
-    of_members = _validation_losses(model, config, splits, scaling) if config.members > 1 else {}
-    run_folder.write_json(folder / CALIBRATION, calibration.to_dict(config) | of_members)
+    told = calibration.to_dict(config)
+    if config.members > 1:
+        alone = _losses_of_members(model, config, splits, scaling)
+        told |= {"validation_loss": progress.best_loss, "validation_loss_of_members": alone}
+    run_folder.write_json(folder / CALIBRATION, told)
     if not export.has_version(folder / "export"):
         bundle = serving.bundle(model, scaling, config, (calibration.factors, calibration.shifts))
         requests = serving.example_requests(splits, scaling)
@@ -49,7 +51,6 @@ def compiled_model(
     if stored_start is not None and stored_start.is_file():
         model.load_weights(stored_start)
     elif config.initialize_from is not None:
-        _check_members(config)
         training.start_from(model, config, ALIKE)
     elif config.linear_skip == "ridge":
         _, coefficients, intercept = simple_methods.fit_ridge(splits, scaling)
@@ -79,28 +80,14 @@ def _fit(model, config: Config, splits: Splits, scaling, folder: Path) -> traini
     )
 
 
-def _check_members(config: Config) -> None:
-    """Refuse to start from a run with other members, whose weights have other shapes, or mean another thing."""
-    run = Path(str(config.initialize_from))
-    if not (run / "config.json").is_file():
-        return
-    stored = run_folder.read_json(run / "config.json")
-    for name in ("members", "skip_members"):
-        own, given = stored.get(name, getattr(Config(), name)), getattr(config, name)
-        if own != given:
-            checks.fail(name, f"{own!r} with this `initialize_from`", given, f"So it was in the run {str(run)!r}.")
-
-
-def _validation_losses(model: keras.Model, config: Config, splits: Splits, scaling) -> dict[str, Any]:
-    """The validation loss of all members together, and of each alone."""
+def _losses_of_members(model: keras.Model, config: Config, splits: Splits, scaling) -> list[float]:
+    """The validation loss of each member alone."""
     arrays, at, loss = scaling.arrays(splits.panel), splits.origins("validation"), QuantileLoss(config.levels)
-    totals = np.zeros(1 + config.members)
+    totals = np.zeros(config.members)
     for inputs, future in windows.evaluation_batches(arrays, at, splits.window, splits.horizon, config.batch_size):
-        alone = [network(inputs, training=False) for network in members(model)]
-        together = sum(alone) / len(alone)
-        totals += [float(np.sum(loss.call(future, each))) for each in (together, *alone)]
-    together, *apart = (totals / len(at)).tolist()
-    return {"validation_loss": together, "validation_loss_of_members": apart}
+        alone = (network(inputs, training=False) for network in members(model))
+        totals += [float(np.sum(loss.call(future, each))) for each in alone]
+    return (totals / len(at)).tolist()
 
 
 def fingerprints(splits: Splits) -> dict[str, str]:

@@ -36,13 +36,13 @@ def say(splits: Splits, config: Config) -> None:
     print(f"Training {report.in_brief(config)}{_networks(config)}.", flush=True)
 
 
-def notes_of_members(config: Config, calibration: Mapping[str, Any]) -> list[str]:
+def note_of_members(config: Config, calibration: Mapping[str, Any]) -> str:
     """How much the members are better together than alone, from what `calibration.json` holds."""
     alone = ", ".join(f"{loss:.4f}" for loss in calibration["validation_loss_of_members"])
-    return [
+    return (
         f"The validation loss of the {config.members} members together is {calibration['validation_loss']:.4f}; "
         f"alone they have {alone}."
-    ]
+    )
 
 
 def _networks(config: Config) -> str:
