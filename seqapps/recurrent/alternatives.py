@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from seqapps.recurrent import loops
+from seqapps.recurrent.one_step import step_each
 from seqapps.recurrent.stack import RecurrentStack
 
 
@@ -13,15 +14,18 @@ from seqapps.recurrent.stack import RecurrentStack
 class Alternatives(keras.layers.Layer):
     """What a stack answers to each of several inputs, as if it were the only one after the states of a row.
 
-    What the states add to the gates is computed once for all inputs of a row, and what the inputs add once for all rows
-    that share them. Where `loops` does not do what the stock layers would, the stack itself runs once for every pair.
+    What the states add to the gates is computed once for all inputs of a row, and what an input adds once for all rows
+    that share it. Where `loops` does not do what the stock layers would, the stack itself runs once for every pair.
 
     Args:
         stack: Whose step it is.
         **kwargs: As for every Keras layer.
 
     Call arguments:
-        inputs: `(groups, count, features)`; `groups` divides `batch`, and row `i` takes those of group `i % groups`.
+        inputs: `(groups, count, features)`; `groups` divides `batch`, and row `i` takes those of group `i % groups`. Or
+            several tensors whose sum the inputs are, each `(batch / groups, groups, count, features)` or with a 1 for
+            what all rows, groups or inputs share; row `i` takes those at `i // groups, i % groups`. One of them has
+            all groups and one all inputs.
         states: Flat list of the stack's states, `(batch, …)` each.
         training: Whether dropout between layers is active; it drops other features of every input.
 
@@ -34,6 +38,9 @@ class Alternatives(keras.layers.Layer):
     >>> _, states = stack(ops.ones((6, 4, 3)))
     >>> Alternatives(stack)(ops.ones((2, 7, 3)), states).shape
     TensorShape([6, 7, 5])
+    >>> shared, of_every_third_row_on = ops.ones((1, 2, 7, 3)), ops.ones((3, 1, 1, 3))
+    >>> Alternatives(stack)([shared, of_every_third_row_on], states).shape
+    TensorShape([6, 7, 5])
     """
 
     def __init__(self, stack: RecurrentStack, **kwargs: Any) -> None:
@@ -42,21 +49,21 @@ class Alternatives(keras.layers.Layer):
 
     def build(self, inputs_shape, states_shape) -> None:
         if not self.stack.built:
-            self.stack.build((None, None, inputs_shape[-1]))
+            self.stack.build((None, None, _shapes(inputs_shape)[0][-1]))
 
     def call(self, inputs, states, training=None):
-        stack = self.stack
+        stack, parts = self.stack, _parts(inputs)
         if not all(loops.usable(layer, training) for layer in stack.recurrent_layers):
-            return self._one_by_one(inputs, states, training)
+            return self._one_by_one(parts, states, training)
         streams: list[Any] = []
         directions = 1 + stack.bidirectional
         for index, of_layer in enumerate(stack.by_direction(states)):
             if index:
-                inputs = self._dropped(stack.merged(streams), index - 1, training)
+                parts = _parts(self._dropped(stack.merged(streams), index - 1, training))
             layers = stack.recurrent_layers[index * directions : (index + 1) * directions]
             before = streams
             streams = [
-                loops.step_each(stack.cell, layer, inputs, own) for layer, own in zip(layers, of_layer, strict=True)
+                step_each(stack.cell, layer, parts, own, training) for layer, own in zip(layers, of_layer, strict=True)
             ]
             if stack.residual and index:
                 streams = [new + old for new, old in zip(streams, before, strict=True)]
@@ -70,10 +77,12 @@ class Alternatives(keras.layers.Layer):
         dropped = self.stack.dropout_layers[layer](ops.reshape(inputs, (-1, 1, width)), training=training)
         return ops.reshape(dropped, (-1, count, width))
 
-    def _one_by_one(self, inputs, states, training: Any):
+    def _one_by_one(self, parts, states, training: Any):
         """The same from the stack itself, for which every pair is a sequence of one step."""
-        (groups, count), batch = ops.shape(inputs)[:2], ops.shape(states[0])[0]
-        every = ops.reshape(ops.tile(inputs, (batch // ops.maximum(groups, 1), 1, 1)), (-1, 1, inputs.shape[2]))
+        inputs = sum(parts[1:], start=parts[0])  # (batch / groups or 1, groups, count, features)
+        (rows, groups, count), batch = ops.shape(inputs)[:3], ops.shape(states[0])[0]
+        repeats = batch // ops.maximum(rows * groups, 1)
+        every = ops.reshape(ops.tile(inputs, (repeats, 1, 1, 1)), (-1, 1, inputs.shape[3]))
         told = self.stack(
             every, initial_state=[ops.repeat(state, count, axis=0) for state in states], training=training
         )
@@ -81,7 +90,9 @@ class Alternatives(keras.layers.Layer):
         return ops.reshape(outputs, (-1, count, self.stack.output_size))
 
     def compute_output_shape(self, inputs_shape, states_shape):
-        return (states_shape[0][0], inputs_shape[1], self.stack.output_size)
+        counts = [shape[-2] for shape in _shapes(inputs_shape)]
+        count = next((count for count in counts if count != 1), 1)
+        return (states_shape[0][0], count, self.stack.output_size)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"stack": keras.saving.serialize_keras_object(self.stack)}
@@ -89,3 +100,13 @@ class Alternatives(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Alternatives":
         return cls(keras.saving.deserialize_keras_object(config.pop("stack")), **config)
+
+
+def _parts(inputs) -> list[Any]:
+    """The call argument as tensors that add up, `(batch / groups, groups, count, features)` each."""
+    return list(inputs) if isinstance(inputs, (list, tuple)) else [ops.expand_dims(inputs, 0)]
+
+
+def _shapes(inputs_shape) -> list[tuple[int | None, ...]]:
+    """Of one tensor or of several, as Keras hands it to `build`."""
+    return list(inputs_shape) if isinstance(inputs_shape[0], (list, tuple)) else [inputs_shape]

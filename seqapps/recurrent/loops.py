@@ -63,7 +63,7 @@ def _lstm_backward(gradients: Tensors, kept: Tensors) -> tuple[tf.Tensor, tf.Ten
             after * in_gate * (1 - new * new),
             state * squashed * out * (1 - out),
         ],
-        axis=1,
+        axis=-1,
     )
     return gates, gates, [tf.zeros_like(state), after * forget]
 
@@ -82,8 +82,8 @@ def _gru_backward(gradients: Tensors, kept: Tensors) -> tuple[tf.Tensor, tf.Tens
     of_new = after * (1 - update) * (1 - new * new)
     of_update = after * (state - new) * update * (1 - update)
     of_reset = of_new * new_inner * reset * (1 - reset)
-    projected = tf.concat([of_update, of_reset, of_new], axis=1)
-    return projected, tf.concat([of_update, of_reset, of_new * reset], axis=1), [after * update]
+    projected = tf.concat([of_update, of_reset, of_new], axis=-1)
+    return projected, tf.concat([of_update, of_reset, of_new * reset], axis=-1), [after * update]
 
 
 CELLS = {
@@ -118,7 +118,7 @@ def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, 
     Returns:
         `(outputs, *states)`: `(batch, time, units)` in the order in which the layer reads, then `(batch, units)` each.
     """
-    kernel, recurrent, input_bias, inner_bias = _weights(cell, layer)
+    kernel, recurrent, input_bias, inner_bias = weights_of(cell, layer)
     sequence = tf.transpose(inputs, [1, 0, 2])  # (time, batch, features)
     real = None if mask is None else tf.cast(tf.transpose(mask), tf.float32)[:, :, None]  # (time, batch, 1)
     if layer.go_backwards:
@@ -139,32 +139,7 @@ def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, 
     return tf.transpose(outputs, [1, 0, 2]), *states
 
 
-def step_each(cell: str, layer: keras.layers.Layer, inputs: Any, states: Tensors) -> tf.Tensor:
-    """One step of a stock layer from every row's states for each of several inputs.
-
-    Args:
-        cell: As for `run`.
-        layer: Built, and `usable`.
-        inputs: `(groups, count, features)`; row `i` takes those of group `i % groups`.
-        states: `(batch, units)` each.
-
-    Returns:
-        Outputs `(batch, count, units)`.
-    """
-    kernel, recurrent, input_bias, inner_bias = _weights(cell, layer)
-    groups, count = tf.shape(inputs)[0], tf.shape(inputs)[1]
-    flat = tf.matmul(tf.reshape(inputs, [-1, kernel.shape[0]]), kernel) + input_bias
-    projected = tf.reshape(flat, [groups, count, kernel.shape[1]])
-
-    def of_rows(tensor: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(tensor, [-1, groups, 1, tensor.shape[1]])
-
-    inner = of_rows(tf.matmul(states[0], recurrent) + inner_bias)
-    after, _ = CELLS[cell].forward(projected, inner, [of_rows(state) for state in states])
-    return tf.reshape(after[0], [-1, count, layer.units])
-
-
-def _weights(cell: str, layer: keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+def weights_of(cell: str, layer: keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Of the inputs, of the states, and the biases of both."""
     kernel, recurrent, bias = (tf.convert_to_tensor(weight) for weight in layer.cell.weights)
     return (kernel, recurrent, bias[0], bias[1]) if cell == "gru" else (kernel, recurrent, bias, tf.zeros_like(bias))

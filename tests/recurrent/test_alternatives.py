@@ -5,12 +5,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqapps.recurrent import one_step
 from seqapps.recurrent.alternatives import Alternatives
 from seqapps.recurrent.stack import CELLS, MERGES, RecurrentStack
 
 BATCH, COUNT, UNITS = 6, 5, 4
 every_cell = pytest.mark.parametrize("cell", CELLS)
 every_shape = pytest.mark.parametrize("num_layers", [1, 2, 3])
+SHARED = (  # shapes of what adds up to inputs, but for the features
+    [(1, 3, COUNT), (2, 1, COUNT)],
+    [(1, 3, 1), (2, 1, COUNT)],
+    [(1, 1, COUNT), (2, 3, 1)],
+    [(1, 3, COUNT), (2, 1, COUNT), (2, 3, COUNT), (2, 1, 1)],
+    [(1, 1, COUNT), (BATCH, 1, 1)],
+    [(1, BATCH, COUNT)],
+)
 every_direction = pytest.mark.parametrize("bidirectional", [False, True])
 
 
@@ -74,18 +83,59 @@ def test_options_that_the_short_way_does_not_have_are_honoured(options):
 
 @every_cell
 @every_direction
-def test_gradients_are_those_of_the_long_way(cell, bidirectional):
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_are_those_of_the_long_way(cell, bidirectional, training):
     stack, states = built(cell, bidirectional=bidirectional)
-    states = [tf.constant(state) for state in states]
-    layer, inputs, weights = Alternatives(stack), tf.constant(INPUTS), stack.trainable_variables
-    told = []
-    for way in (lambda: layer(inputs, states), lambda: layer._one_by_one(inputs, states, False)):
+    assert_same_gradients(stack, states, [INPUTS[None]], training)
+
+
+def assert_same_gradients(stack, states, parts, training=True):
+    """Of all parts of the inputs, the states and the weights, in the short way and in the long one."""
+    layer, weights = Alternatives(stack), stack.trainable_variables
+    given = [*(tf.constant(part) for part in parts), *(tf.constant(state) for state in states)]
+    places = normal(BATCH, COUNT, stack.output_size, seed=7)
+
+    def gradients(way):
         with tf.GradientTape() as tape:
-            tape.watch([inputs, *states])
-            loss = tf.reduce_sum(way() * normal(BATCH, COUNT, stack.output_size, seed=7))
-        told.append(tape.gradient(loss, [inputs, *states, *(weight.value for weight in weights)]))
-    for short, long in zip(*told, strict=True):
+            tape.watch(given)
+            loss = tf.reduce_sum(way(given[: len(parts)], given[len(parts) :], training=training) * places)
+        return tape.gradient(loss, [*given, *(weight.value for weight in weights)])
+
+    for short, long in zip(gradients(layer), gradients(layer._one_by_one), strict=True):
         np.testing.assert_allclose(short, long, rtol=1e-4, atol=1e-5)
+
+
+@every_cell
+@pytest.mark.parametrize("at_once", [1, 3, BATCH * COUNT])
+@pytest.mark.parametrize("shapes", SHARED, ids=str)
+def test_inputs_can_be_sums_of_what_rows_groups_and_inputs_share(cell, shapes, at_once, monkeypatch):
+    """However few rows pass through at a time."""
+    stack, states = built(cell)
+    rows, groups, _ = np.broadcast_shapes(*shapes)
+    gates = groups * COUNT * stack.recurrent_layers[0].cell.weights[0].shape[1]
+    monkeypatch.setattr(one_step, "PIECE", at_once * gates)
+    parts = [normal(*shape, UNITS, seed=seed) for seed, shape in enumerate(shapes)]
+    inputs = np.broadcast_to(sum(parts), (BATCH // groups, groups, COUNT, UNITS)).reshape(BATCH, COUNT, UNITS)
+    assert rows in (1, BATCH // groups)
+    expected = Alternatives(stack)(inputs, states)
+    specs = [tf.TensorSpec([size if size == 1 else None for size in shape] + [UNITS]) for shape in shapes]
+    specs = specs, [tf.TensorSpec([None, state.shape[1]]) for state in states]
+    layer = Alternatives(stack)
+    for way in (layer, tf.function(layer, input_signature=specs)):
+        np.testing.assert_allclose(way(parts, states), expected, rtol=1e-5, atol=1e-6)
+    assert_same_gradients(stack, states, parts)
+
+
+@pytest.mark.parametrize("options", [{"activation": "relu"}, {"reset_after": False}])
+def test_sums_are_honoured_by_the_long_way_too(options):
+    stack, states = built(**options)
+    parts = [normal(1, 3, COUNT, UNITS), normal(2, 1, 1, UNITS, seed=1)]
+    np.testing.assert_allclose(
+        Alternatives(stack)(parts, states),
+        Alternatives(stack)((parts[0] + parts[1]).reshape(BATCH, COUNT, UNITS), states),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 @every_cell

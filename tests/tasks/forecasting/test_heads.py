@@ -175,22 +175,26 @@ def test_the_recursive_head_equals_a_loop_over_steps(cell, layers, horizon):
     np.testing.assert_allclose(answer(model, inputs), np.stack(expected, axis=1), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("lags", [(), (LAG,)])
 @pytest.mark.parametrize("sizes", [{}, {"future": 4}, {"static": 2}, {"future": 4, "static": 2}], ids=list)
 @both_channels
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_every_future_segment_is_a_step_from_the_last_state(cell, channels, sizes):
+def test_every_future_segment_is_a_step_from_the_last_state(cell, channels, sizes, lags):
     """Its input is the sum of what belongs to its place, to its column, and to what is known of it."""
     keras.utils.set_random_seed(5)
-    model = build_model(config_of("segment", cell=cell, num_layers=2, channels=channels), Sizes(TARGETS, **sizes))
+    options = {"cell": cell, "num_layers": 2, "channels": channels, "lags": lags}
+    model = build_model(config_of("segment", **options), Sizes(TARGETS, **sizes))
     layers = {layer.name: layer for layer in model.layers}
-    embeddings = [layers[name] for name in ("embed_known", "embed_context") if name in layers]
-    assert len(embeddings) == len(sizes)
+    embeddings = [layers[name] for name in ("embed_known", "embed_lags", "embed_context") if name in layers]
+    assert len(embeddings) == len(sizes) + len(lags)
     inner = [list(layers["stack"].output[1:]), [layer.output for layer in embeddings], layers["head"].output]
     states, known, outputs = keras.Model(model.input, inner)({name: requests(model)[name] for name in model.input})
     stack, queries = layers["stack"], layers["queries"]
     for row, place in itertools.product(range(len(outputs)), range(2)):
         query = queries.positions[place] + (queries.columns[row % TARGETS] if channels == "independent" else 0)
-        query += sum(each[row, place] if len(each.shape) == 3 else each[row] for each in known)
+        for each in known:  # the lags of a column are its own, the rest belongs to the window
+            own = each[row if len(each) == len(outputs) else row // TARGETS]
+            query += own[place] if len(own.shape) == 2 else own
         step, _ = stack(query[None, None], initial_state=[state[row : row + 1] for state in states])
         np.testing.assert_allclose(layers["head"](step)[0], outputs[row, place], rtol=1e-4, atol=1e-5)
 

@@ -55,10 +55,8 @@ def _forecast(config: Config, sizes: Sizes, inputs: dict[str, Any]):
     """Inputs → quantiles, in the units of the inputs: `(batch, horizon, targets, levels)`."""
     horizon, levels = config.steps[1], len(config.levels)
     examples = make_examples(config, sizes, inputs)
-    if config.head == "segment":
-        forecast = heads.segment(config, examples, sizes.targets)
-    else:
-        forecast = {"direct": heads.direct, "recursive": heads.recursive}[config.head](config, examples)
+    head = {"direct": heads.direct, "segment": heads.segment, "recursive": heads.recursive}[config.head]
+    forecast = head(config, examples)
     if config.linear_skip != "none":
         forecast = forecast + heads.linear_skip(config, examples)
     forecast = forecast * ops.expand_dims(examples.scale, -1) + ops.expand_dims(examples.level, -1)

@@ -45,8 +45,10 @@ class Examples:
         level: `(examples, 1, channels)`, the normalisation's inverse.
         scale: The same shape.
         past: `(examples, window, past)` or `None`.
-        known: `(examples, window + horizon, known)` or `None`: covariates and seasonal lags.
-        context: `(examples, context)` or `None`: what belongs to the whole series.
+        future: `(batch, window + horizon, future)` or `None`: covariates, which all columns share.
+        lagged: `(examples, window + horizon, lags * channels)` or `None`: the seasonal lags.
+        series: `(batch, context)` or `None`: what belongs to the whole series, which all columns share.
+        columns: How many examples in turn are columns of one window.
     """
 
     values: Any
@@ -55,18 +57,31 @@ class Examples:
     level: Any
     scale: Any
     past: Any
-    known: Any
-    context: Any
+    future: Any
+    lagged: Any
+    series: Any
+    columns: int
+
+    @property
+    def known(self):
+        """Covariates and seasonal lags: `(examples, window + horizon, known)` or `None`."""
+        return joined([_per_example(self.future, self.columns), self.lagged])
+
+    @property
+    def context(self):
+        """What belongs to the whole series: `(examples, context)` or `None`."""
+        return _per_example(self.series, self.columns)
 
     def window_features(self):
         """All that is known at the steps of the window: `(examples, window, features)`."""
         window = self.values.shape[1]
-        parts = [self.values, self.observed, self.past, None if self.known is None else self.known[:, :window]]
-        return joined(parts)
+        known = self.known
+        return joined([self.values, self.observed, self.past, None if known is None else known[:, :window]])
 
     def horizon_features(self):
         """All that is known at the steps of the horizon: `(examples, horizon, known)` or `None`."""
-        return None if self.known is None else self.known[:, self.values.shape[1] :]
+        known = self.known
+        return None if known is None else known[:, self.values.shape[1] :]
 
 
 def make_inputs(config: Config, sizes: Sizes) -> dict[str, Any]:
@@ -92,14 +107,10 @@ def make_examples(config: Config, sizes: Sizes, inputs: dict[str, Any]) -> Examp
         history = ops.reshape(ops.transpose(history, (0, 2, 1)), (-1, history.shape[1], 1))
     filled, observed, mask = FillMissing(name="fill_missing")(history)
     values, level, scale = WindowNormalization(config.normalization, name="normalize")(filled, observed)
-
-    def per_example(tensor):
-        return ops.repeat(tensor, sizes.targets, axis=0) if independent and tensor is not None else tensor
-
-    past = per_example(inputs.get("past"))
+    columns = sizes.targets if independent else 1
+    past = _per_example(inputs.get("past"), columns)
     if config.control == "shuffled":
         values, observed, past = _shuffled(values, observed, past, mask)
-    known = [per_example(inputs.get("future")), *(_lagged(values, lag, config.steps[1]) for lag in config.lags)]
     return Examples(
         values=values,
         observed=observed if sizes.mark_missing else None,
@@ -107,8 +118,10 @@ def make_examples(config: Config, sizes: Sizes, inputs: dict[str, Any]) -> Examp
         level=level,
         scale=scale,
         past=past,
-        known=joined(known),
-        context=per_example(_context(inputs, sizes)),
+        future=inputs.get("future"),
+        lagged=joined([_lagged(values, lag, config.steps[1]) for lag in config.lags]),
+        series=_context(inputs, sizes),
+        columns=columns,
     )
 
 
@@ -121,6 +134,11 @@ def _shuffled(values, observed, past, mask):
     steps = ShuffledSteps("left", name="shuffle")(measured, mask=mask)
     end = values.shape[-1]
     return steps[..., :end], steps[..., end : 2 * end], None if past is None else steps[..., 2 * end :]
+
+
+def _per_example(tensor, columns: int):
+    """What all columns of a window share, once for each of them."""
+    return tensor if tensor is None or columns == 1 else ops.repeat(tensor, columns, axis=0)
 
 
 def joined(parts):

@@ -29,7 +29,7 @@ def direct(config: Config, examples: Examples):
     return _rising(config, ops.reshape(outputs, (-1, horizon, channels, len(config.levels))))
 
 
-def segment(config: Config, examples: Examples, targets: int):
+def segment(config: Config, examples: Examples):
     """The recurrence runs over segments; the last state is decoded once per future segment, all in parallel.
 
     A future segment enters as the sum of a position embedding, a channel embedding and what is known of its steps.
@@ -47,12 +47,9 @@ def segment(config: Config, examples: Examples, targets: int):
     mask = ops.any(_segments(ops.expand_dims(examples.mask, -1), length, at_front=True), axis=-1)
     _, states = stack(embedded, mask=mask)
 
-    separate = targets if config.channels == "independent" else 1
-    queries = FutureSegments(count, separate, width, name="queries")(examples.values)  # (separate, count, width)
-    more = _of_segments(examples, length, width)
-    if more is not None:  # of every example, those of one row after those of another
-        queries = ops.reshape(queries + ops.reshape(more, (-1, separate, more.shape[1], width)), (-1, count, width))
-    decoded = Alternatives(stack, name="decode")(queries, states)  # (examples, count, output_size)
+    queries = FutureSegments(count, examples.columns, width, name="queries")(examples.values)  # (columns, count, width)
+    parts = [ops.expand_dims(queries, 0), *_of_segments(examples, length, width)]
+    decoded = Alternatives(stack, name="decode")(parts, states)  # (examples, count, output_size)
     outputs = keras.layers.Dense(length * channels * len(config.levels), name="head")(_dropped(config, decoded))
     outputs = ops.reshape(outputs, (-1, count * length, channels, len(config.levels)))
     return _rising(config, outputs[:, :horizon])
@@ -214,15 +211,19 @@ def make_stack(config: Config, return_state: bool = False) -> RecurrentStack:
     return RecurrentStack(**config.recurrent_options, return_state=return_state, name="stack")
 
 
-def _of_segments(examples: Examples, length: int, width: int):
-    """What is known of every future segment, embedded: `(examples, count, width)`, of all alike with 1 for `count`."""
-    known, context = examples.horizon_features(), examples.context
-    if known is not None:
-        known = keras.layers.Dense(width, name="embed_known")(_segments(known, length, at_front=False))
-    if context is None:
-        return known
-    context = ops.expand_dims(keras.layers.Dense(width, name="embed_context")(context), 1)
-    return context if known is None else known + context
+def _of_segments(examples: Examples, length: int, width: int) -> list:
+    """What is known of every future segment, embedded: `(batch, columns, count, width)`, or 1 where all are alike."""
+    window, shared = examples.values.shape[1], []
+    if examples.future is not None:
+        future = _segments(examples.future[:, window:], length, at_front=False)
+        shared.append(ops.expand_dims(keras.layers.Dense(width, name="embed_known")(future), 1))
+    if examples.lagged is not None:
+        lagged = _segments(examples.lagged[:, window:], length, at_front=False)
+        embedded = keras.layers.Dense(width, name="embed_lags")(lagged)
+        shared.append(ops.reshape(embedded, (-1, examples.columns, *embedded.shape[1:])))
+    if examples.series is not None:
+        shared.append(keras.layers.Dense(width, name="embed_context")(examples.series)[:, None, None])
+    return shared
 
 
 def _segments(steps, length: int, *, at_front: bool):
