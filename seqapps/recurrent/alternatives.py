@@ -23,9 +23,9 @@ class Alternatives(keras.layers.Layer):
 
     Call arguments:
         inputs: `(groups, count, features)`; `groups` divides `batch`, and row `i` takes those of group `i % groups`. Or
-            several tensors whose sum the inputs are, each `(batch / groups, groups, count, features)` or with a 1 for
-            what all rows, groups or inputs share; row `i` takes those at `i // groups, i % groups`. One of them has
-            all groups and one all inputs.
+            a list of tensors whose sum the inputs are, each `(rounds, groups, count, features)`, where row `i` takes
+            those of round `i // groups` and group `i % groups`. What all rounds, groups or inputs share has a 1 there,
+            which must be known when a graph is made; one of the tensors has all groups and one all inputs.
         states: Flat list of the stack's states, `(batch, …)` each.
         training: Whether dropout between layers is active; it drops other features of every input.
 
@@ -38,13 +38,13 @@ class Alternatives(keras.layers.Layer):
     >>> _, states = stack(ops.ones((6, 4, 3)))
     >>> Alternatives(stack)(ops.ones((2, 7, 3)), states).shape
     TensorShape([6, 7, 5])
-    >>> shared, of_every_third_row_on = ops.ones((1, 2, 7, 3)), ops.ones((3, 1, 1, 3))
-    >>> Alternatives(stack)([shared, of_every_third_row_on], states).shape
+    >>> same_in_all_rounds, same_in_both_groups = ops.ones((1, 2, 7, 3)), ops.ones((3, 1, 1, 3))
+    >>> Alternatives(stack)([same_in_all_rounds, same_in_both_groups], states).shape
     TensorShape([6, 7, 5])
     """
 
     def __init__(self, stack: RecurrentStack, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": stack.dtype_policy} | kwargs)
         self.stack = stack
 
     def build(self, inputs_shape, states_shape) -> None:
@@ -59,7 +59,7 @@ class Alternatives(keras.layers.Layer):
         directions = 1 + stack.bidirectional
         for index, of_layer in enumerate(stack.by_direction(states)):
             if index:
-                parts = _parts(self._dropped(stack.merged(streams), index - 1, training))
+                parts = [ops.expand_dims(self._dropped(stack.merged(streams), index - 1, training), 1)]
             layers = stack.recurrent_layers[index * directions : (index + 1) * directions]
             before = streams
             streams = [
@@ -79,9 +79,9 @@ class Alternatives(keras.layers.Layer):
 
     def _one_by_one(self, parts, states, training: Any):
         """The same from the stack itself, for which every pair is a sequence of one step."""
-        inputs = sum(parts[1:], start=parts[0])  # (batch / groups or 1, groups, count, features)
-        (rows, groups, count), batch = ops.shape(inputs)[:3], ops.shape(states[0])[0]
-        repeats = batch // ops.maximum(rows * groups, 1)
+        inputs = sum(parts[1:], start=parts[0])  # (rounds or 1, groups, count, features)
+        (rounds, groups, count), batch = ops.shape(inputs)[:3], ops.shape(states[0])[0]
+        repeats = batch // ops.maximum(rounds * groups, 1)
         every = ops.reshape(ops.tile(inputs, (repeats, 1, 1, 1)), (-1, 1, inputs.shape[3]))
         told = self.stack(
             every, initial_state=[ops.repeat(state, count, axis=0) for state in states], training=training
@@ -90,9 +90,8 @@ class Alternatives(keras.layers.Layer):
         return ops.reshape(outputs, (-1, count, self.stack.output_size))
 
     def compute_output_shape(self, inputs_shape, states_shape):
-        counts = [shape[-2] for shape in _shapes(inputs_shape)]
-        count = next((count for count in counts if count != 1), 1)
-        return (states_shape[0][0], count, self.stack.output_size)
+        counts = {shape[-2] for shape in _shapes(inputs_shape)} - {1}
+        return (states_shape[0][0], max(counts - {None}, default=None if counts else 1), self.stack.output_size)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"stack": keras.saving.serialize_keras_object(self.stack)}
@@ -103,7 +102,7 @@ class Alternatives(keras.layers.Layer):
 
 
 def _parts(inputs) -> list[Any]:
-    """The call argument as tensors that add up, `(batch / groups, groups, count, features)` each."""
+    """The call argument as tensors that add up, `(rounds, groups, count, features)` each."""
     return list(inputs) if isinstance(inputs, (list, tuple)) else [ops.expand_dims(inputs, 0)]
 
 

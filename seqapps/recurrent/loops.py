@@ -18,7 +18,9 @@ Tensors = list[tf.Tensor]
 
 
 class Cell(NamedTuple):
-    """One step of a cell and its gradient; all tensors are `(batch, …)`.
+    """One step of a cell and its gradient; tensors are `(batch, units)` or `(batch, gates)`.
+
+    There may be more axes before the last one, over which what the inputs and what the states add broadcast.
 
     Attributes:
         forward: What the inputs and what the states add to the gates, and the states before → the states after, and
@@ -140,7 +142,7 @@ def run(cell: str, layer: keras.layers.Layer, inputs: Any, initial_states: Any, 
 
 
 def weights_of(cell: str, layer: keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Of the inputs, of the states, and the biases of both."""
+    """A stock layer's weights as the loops take them: of the inputs, of the states, and the biases of both."""
     kernel, recurrent, bias = (tf.convert_to_tensor(weight) for weight in layer.cell.weights)
     return (kernel, recurrent, bias[0], bias[1]) if cell == "gru" else (kernel, recurrent, bias, tf.zeros_like(bias))
 

@@ -1,5 +1,7 @@
 """Alternatives answer what the stack answers to each of them alone, with the same gradients."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -12,14 +14,6 @@ from seqapps.recurrent.stack import CELLS, MERGES, RecurrentStack
 BATCH, COUNT, UNITS = 6, 5, 4
 every_cell = pytest.mark.parametrize("cell", CELLS)
 every_shape = pytest.mark.parametrize("num_layers", [1, 2, 3])
-SHARED = (  # shapes of what adds up to inputs, but for the features
-    [(1, 3, COUNT), (2, 1, COUNT)],
-    [(1, 3, 1), (2, 1, COUNT)],
-    [(1, 1, COUNT), (2, 3, 1)],
-    [(1, 3, COUNT), (2, 1, COUNT), (2, 3, COUNT), (2, 1, 1)],
-    [(1, 1, COUNT), (BATCH, 1, 1)],
-    [(1, BATCH, COUNT)],
-)
 every_direction = pytest.mark.parametrize("bidirectional", [False, True])
 
 
@@ -27,15 +21,25 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
+SHARED = (  # shapes of what adds up to the inputs, but for the features
+    [(1, 3, COUNT), (7, 1, COUNT)],
+    [(1, 3, 1), (7, 1, COUNT)],
+    [(1, 1, COUNT), (4, 3, 1)],
+    [(4, 3, 1), (4, 1, COUNT)],
+    [(1, 3, COUNT), (4, 1, COUNT), (4, 3, COUNT), (4, 1, 1)],
+    [(1, 1, COUNT), (BATCH, 1, 1)],
+    [(1, BATCH, COUNT)],
+)
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
 INPUTS = normal(3, COUNT, UNITS)
 
 
-def built(cell="gru", num_layers=2, **options):
+def built(cell="gru", num_layers=2, batch=BATCH, **options):
     """A stack with every weight, also the biases, away from its initial value, and states for it."""
     stack = RecurrentStack(UNITS, cell, num_layers, return_state=True, **options)
     stack.build((None, None, UNITS))
     stack.set_weights([normal(*w.shape, seed=i) * 0.5 for i, w in enumerate(stack.weights)])
-    return stack, [normal(BATCH, width, seed=100 + index) for index, width in enumerate(stack.state_sizes)]
+    return stack, [normal(batch, width, seed=100 + index) for index, width in enumerate(stack.state_sizes)]
 
 
 def answer(stack, inputs, states, row, place):
@@ -93,36 +97,44 @@ def assert_same_gradients(stack, states, parts, training=True):
     """Of all parts of the inputs, the states and the weights, in the short way and in the long one."""
     layer, weights = Alternatives(stack), stack.trainable_variables
     given = [*(tf.constant(part) for part in parts), *(tf.constant(state) for state in states)]
-    places = normal(BATCH, COUNT, stack.output_size, seed=7)
+    places = normal(len(states[0]), COUNT, stack.output_size, seed=7)
 
-    def gradients(way):
+    def gradients(way, *given):
         with tf.GradientTape() as tape:
             tape.watch(given)
-            loss = tf.reduce_sum(way(given[: len(parts)], given[len(parts) :], training=training) * places)
+            loss = tf.reduce_sum(way(list(given[: len(parts)]), given[len(parts) :], training=training) * places)
         return tape.gradient(loss, [*given, *(weight.value for weight in weights)])
 
-    for short, long in zip(gradients(layer), gradients(layer._one_by_one), strict=True):
-        np.testing.assert_allclose(short, long, rtol=1e-4, atol=1e-5)
+    eager, graph = functools.partial(gradients, layer), tf.function(functools.partial(gradients, layer))
+    unknown_sizes = graph.get_concrete_function(*(tf.TensorSpec(sizes_or_1(each.shape)) for each in given))
+    expected = gradients(layer._one_by_one, *given)
+    for way in (eager, unknown_sizes):
+        for short, long in zip(way(*given), expected, strict=True):
+            np.testing.assert_allclose(short, long, rtol=1e-4, atol=1e-5)
+
+
+def sizes_or_1(shape):
+    """What a graph knows of a shape: the features, and what is shared."""
+    return [size if size == 1 else None for size in shape[:-1]] + [shape[-1]]
 
 
 @every_cell
-@pytest.mark.parametrize("at_once", [1, 3, BATCH * COUNT])
+@pytest.mark.parametrize("rounds_at_once", [1, 3])
 @pytest.mark.parametrize("shapes", SHARED, ids=str)
-def test_inputs_can_be_sums_of_what_rows_groups_and_inputs_share(cell, shapes, at_once, monkeypatch):
-    """However few rows pass through at a time."""
-    stack, states = built(cell)
-    rows, groups, _ = np.broadcast_shapes(*shapes)
-    gates = groups * COUNT * stack.recurrent_layers[0].cell.weights[0].shape[1]
-    monkeypatch.setattr(one_step, "PIECE", at_once * gates)
+def test_inputs_can_be_sums_of_what_rounds_groups_and_inputs_share(cell, shapes, rounds_at_once, monkeypatch):
+    """However few rounds pass through at a time."""
+    rounds, groups, _ = np.broadcast_shapes(*shapes)
+    stack, states = built(cell, batch=rounds * groups)
+    monkeypatch.setattr(one_step, "PIECE", rounds_at_once * groups * COUNT * UNITS * GATES[cell])
     parts = [normal(*shape, UNITS, seed=seed) for seed, shape in enumerate(shapes)]
-    inputs = np.broadcast_to(sum(parts), (BATCH // groups, groups, COUNT, UNITS)).reshape(BATCH, COUNT, UNITS)
-    assert rows in (1, BATCH // groups)
+    inputs = np.broadcast_to(sum(parts), (rounds, groups, COUNT, UNITS)).reshape(-1, COUNT, UNITS)
     expected = Alternatives(stack)(inputs, states)
-    specs = [tf.TensorSpec([size if size == 1 else None for size in shape] + [UNITS]) for shape in shapes]
-    specs = specs, [tf.TensorSpec([None, state.shape[1]]) for state in states]
-    layer = Alternatives(stack)
-    for way in (layer, tf.function(layer, input_signature=specs)):
-        np.testing.assert_allclose(way(parts, states), expected, rtol=1e-5, atol=1e-6)
+    specs = (
+        [tf.TensorSpec(sizes_or_1(part.shape)) for part in parts],
+        [tf.TensorSpec([None, state.shape[1]]) for state in states],
+    )
+    told = tf.function(Alternatives(stack), input_signature=specs)(parts, states)
+    np.testing.assert_allclose(told, expected, rtol=1e-5, atol=1e-6)
     assert_same_gradients(stack, states, parts)
 
 
@@ -157,10 +169,34 @@ def test_recurrent_dropout_acts_while_training_alone(cell):
 
 
 @pytest.mark.parametrize("options", [{}, {"activation": "relu"}])
-def test_without_rows_there_are_no_answers(options):
+@pytest.mark.parametrize("training", [False, True])
+def test_without_rows_there_are_no_answers(options, training):
     stack, states = built(**options)
-    nothing = [state[:0] for state in states]
-    assert Alternatives(stack)(INPUTS[:0], nothing).shape == (0, COUNT, UNITS)
+    nothing, parts = [state[:0] for state in states], [INPUTS[None], normal(0, 1, 1, UNITS)]
+    layer = Alternatives(stack)
+    for inputs in (INPUTS[:0], parts):
+        for way in (layer, tf.function(layer)):
+            assert way(inputs, nothing, training=training).shape == (0, COUNT, UNITS)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
+def test_a_stack_keeps_its_precision_among_layers_of_another(policy):
+    stack, states = built(dtype="float32")
+    expected, before = Alternatives(stack)(INPUTS, states), keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        told = Alternatives(stack)(INPUTS, states)
+    finally:
+        keras.config.set_dtype_policy(before)
+    np.testing.assert_array_equal(told, expected)
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"), [((1, COUNT), COUNT), ((None, COUNT), COUNT), ((1, 1), 1), ((None, 1), None)]
+)
+def test_the_shape_of_the_answers_is_told_as_far_as_it_is_known(counts, told):
+    shapes = [(None, 1, count, UNITS) for count in counts]
+    assert Alternatives(built()[0]).compute_output_shape(shapes, [(None, UNITS)]) == (None, told, UNITS)
 
 
 def test_a_stored_model_still_has_one_stack(tmp_path):

@@ -1,5 +1,6 @@
 """What every head reads: normalised windows, and what is known of each step of window and horizon."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +63,12 @@ class Examples:
     series: Any
     columns: int
 
-    @property
+    @functools.cached_property
     def known(self):
         """Covariates and seasonal lags: `(examples, window + horizon, known)` or `None`."""
         return joined([_per_example(self.future, self.columns), self.lagged])
 
-    @property
+    @functools.cached_property
     def context(self):
         """What belongs to the whole series: `(examples, context)` or `None`."""
         return _per_example(self.series, self.columns)
@@ -75,13 +76,12 @@ class Examples:
     def window_features(self):
         """All that is known at the steps of the window: `(examples, window, features)`."""
         window = self.values.shape[1]
-        known = self.known
-        return joined([self.values, self.observed, self.past, None if known is None else known[:, :window]])
+        parts = [self.values, self.observed, self.past, None if self.known is None else self.known[:, :window]]
+        return joined(parts)
 
     def horizon_features(self):
         """All that is known at the steps of the horizon: `(examples, horizon, known)` or `None`."""
-        known = self.known
-        return None if known is None else known[:, self.values.shape[1] :]
+        return None if self.known is None else self.known[:, self.values.shape[1] :]
 
 
 def make_inputs(config: Config, sizes: Sizes) -> dict[str, Any]:

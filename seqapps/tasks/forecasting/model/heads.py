@@ -213,17 +213,17 @@ def make_stack(config: Config, return_state: bool = False) -> RecurrentStack:
 
 def _of_segments(examples: Examples, length: int, width: int) -> list:
     """What is known of every future segment, embedded: `(batch, columns, count, width)`, or 1 where all are alike."""
-    window, shared = examples.values.shape[1], []
+    window, parts = examples.values.shape[1], []
     if examples.future is not None:
         future = _segments(examples.future[:, window:], length, at_front=False)
-        shared.append(ops.expand_dims(keras.layers.Dense(width, name="embed_known")(future), 1))
+        parts.append(ops.expand_dims(keras.layers.Dense(width, name="embed_known")(future), 1))
     if examples.lagged is not None:
         lagged = _segments(examples.lagged[:, window:], length, at_front=False)
         embedded = keras.layers.Dense(width, name="embed_lags")(lagged)
-        shared.append(ops.reshape(embedded, (-1, examples.columns, *embedded.shape[1:])))
+        parts.append(ops.reshape(embedded, (-1, examples.columns, *embedded.shape[1:])))
     if examples.series is not None:
-        shared.append(keras.layers.Dense(width, name="embed_context")(examples.series)[:, None, None])
-    return shared
+        parts.append(keras.layers.Dense(width, name="embed_context")(examples.series)[:, None, None])
+    return parts
 
 
 def _segments(steps, length: int, *, at_front: bool):
