@@ -29,7 +29,6 @@ ETTH1 = "--split-rows 8640,11520,14400 --max-minutes 18"
 SHORT = f"{ETTH1} --window 96 --horizon 96"
 STEPWISE = f"{SHORT} --normalization standard --units 64 --dropout 0.3 --batch-size 32"
 SEGMENT = "--head segment --segment-length 48 --units 256 --dropout 0.5 --batch-size 32"
-MIXED = "--segment-length 48 --members 2 --linear-skip ridge --skip-members 1 --calendar"
 FAR = (  # options that SegRNN was published with
     "--head segment --units 512 --dropout 0.5 --batch-size 256 --learning-rate 0.001 --normalization last "
     "--patience none"
@@ -59,10 +58,14 @@ ROWS = {
     },
     "etth1-336": (
         "ETTh1.csv.gz",
-        f"{ETTH1} --window 96 --horizon 336 {FAR} {MIXED} --epochs 14",
+        f"{ETTH1} --window 96 --horizon 336 {FAR} --segment-length 48 --members 2 --linear-skip ridge "
+        "--skip-members 1 --calendar --epochs 12",
     ),
     "etth1-long-96": ("ETTh1.csv.gz", f"{ETTH1} --window 336 --horizon 96 {SEGMENT} --linear-skip trained --epochs 5"),
-    "etth1-long-336": ("ETTh1.csv.gz", f"{ETTH1} --window 504 --horizon 336 {FAR} {MIXED} --epochs 6"),
+    "etth1-long-336": (
+        "ETTh1.csv.gz",
+        f"{ETTH1} --window 504 --horizon 336 {FAR} --segment-length 48 --linear-skip ridge --calendar --epochs 9",
+    ),
     "m4-hourly": ("m4_hourly_train.csv.gz", M4),
     "airline": ("airline_passengers.csv", f"--split-rows 96,120,144 --window 36 --horizon 24 {AIRLINE}"),
     "airline-13": ("airline_passengers.csv", f"--split-rows 96,120,144 --window 36 --horizon 12 {AIRLINE}"),

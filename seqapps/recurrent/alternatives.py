@@ -90,8 +90,10 @@ class Alternatives(keras.layers.Layer):
         return ops.reshape(outputs, (-1, count, self.stack.output_size))
 
     def compute_output_shape(self, inputs_shape, states_shape):
-        counts = {shape[-2] for shape in _shapes(inputs_shape)} - {1}
-        return (states_shape[0][0], max(counts - {None}, default=None if counts else 1), self.stack.output_size)
+        counts = [shape[-2] for shape in _shapes(inputs_shape)]
+        larger = [count for count in counts if count is not None and count > 1]
+        count = larger[0] if larger else None if None in counts else 1
+        return (states_shape[0][0], count, self.stack.output_size)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"stack": keras.saving.serialize_keras_object(self.stack)}
