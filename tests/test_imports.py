@@ -33,6 +33,7 @@ THIRD_PARTY = {
     "recurrent": {"keras"},
     "recurrent.gradient_flow": {"keras", "tensorflow"},
     "recurrent.loops": {"keras", "tensorflow"},
+    "recurrent.one_step": {"keras", "tensorflow"},
     "problems": {"numpy"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 320, 40
