@@ -95,14 +95,16 @@ def choose(logits: tf.Tensor, knobs: Knobs, uniform: tf.Tensor) -> tf.Tensor:
 
 
 def _least(scaled: tf.Tensor, knobs: Knobs) -> tf.Tensor:
-    """The lowest logit that may be drawn: `(batch, 1)`."""
+    """The lowest logit that may be drawn, of rows whose highest is 0: `(batch, 1)`."""
     count = tf.shape(scaled)[1]
     falling = tf.sort(scaled, axis=1, direction="DESCENDING")
     kept = tf.where(knobs.top_k > 0, tf.minimum(knobs.top_k, count), count)
     inside = tf.range(count) < kept[:, None]
-    share = tf.nn.softmax(tf.where(inside, falling, NEVER), axis=1)
-    before = tf.cumsum(share, axis=1, exclusive=True)
-    nucleus = tf.maximum(tf.reduce_sum(tf.cast(inside & (before < knobs.top_p[:, None]), tf.int32), axis=1), 1)
+    weights = tf.where(inside, tf.exp(falling), 0.0)
+    # Compared without a division, whose last digit would hang on the row's place in the batch.
+    before = tf.cumsum(weights, axis=1, exclusive=True)
+    enough = knobs.top_p[:, None] * (before[:, -1:] + weights[:, -1:])
+    nucleus = tf.maximum(tf.reduce_sum(tf.cast(inside & (before < enough), tf.int32), axis=1), 1)
     kept = tf.where(knobs.top_p < 1, nucleus, kept)
     return tf.gather(falling, kept[:, None] - 1, batch_dims=1)
 

@@ -162,10 +162,11 @@ def test_exactly_the_likeliest_tokens_are_kept(shares, values, kept):
 
 
 def test_a_share_that_is_reached_exactly_is_enough():
-    logits = logits_of(0.4, 0.3, 0.2, 0.1)
-    share = tf.nn.softmax(logits).numpy()[0]
-    assert_drawn(logits, [0], top_p=share)
-    assert_drawn(logits, [0, 1], top_p=np.nextafter(share, np.float32(1)))
+    # One is likelier than the next by less than a share can tell: a quarter each, exactly, on every processor.
+    logits = np.array([0, -1e-9, -2e-9, -3e-9], "float32")
+    for kept, share in enumerate(np.float32([0.25, 0.5, 0.75]), 1):
+        assert_drawn(logits, list(range(kept)), top_p=share)
+        assert_drawn(logits, list(range(kept + 1)), top_p=np.nextafter(share, np.float32(1)))
 
 
 def test_what_is_forbidden_does_not_come_back_where_more_is_asked_for_than_there_is():
