@@ -194,6 +194,16 @@ def test_a_run_with_members_is_the_start_of_another_and_of_none_with_fewer(run, 
 
 
 @pytest.mark.slow
+def test_a_mean_of_networks_is_compared_with_one_network(run, tmp_path):
+    forecasting.train(config_of("segment", **OPTIONS | {"members": 1}), tides(), tmp_path / "one")
+    (part,) = seqapps.compare_runs([run, tmp_path / "one"])["parts"]
+    several, one = part["rows"]
+    assert [row["variant"] for row in part["rows"]] == [f"gru, members={MEMBERS}", "gru, members=1"]
+    assert several["parameters"] == MEMBERS * one["parameters"]
+    assert several["score"] == run_folder.read_json(run / "metrics.json")["methods"]["model"]["mase"]
+
+
+@pytest.mark.slow
 def test_gradients_are_those_of_the_first_member(run):
     model = keras.models.load_model(run / "model.keras", compile=False)
     probe = gradients.gradient_batch(model, run, tides(), "validation", 3)

@@ -2,12 +2,15 @@
 
 import shutil
 
+import keras
 import pytest
 
 import seqapps
 from seqapps import run_folder
 from seqapps.tasks import forecasting
 from seqapps.tasks.forecasting import data, preprocessing
+from seqapps.tasks.forecasting.model import members
+from seqapps.tasks.forecasting.pipeline import telling
 
 WINDOWS, STEP = 3, 4
 NOTE = (
@@ -71,3 +74,16 @@ def test_a_backtest_that_was_interrupted_goes_on_to_the_same_numbers(run, toys, 
     (copy / "metrics.json").unlink()
     metrics = forecasting.train(config, toys["forecasting"].data, copy, resume=True)
     assert metrics == run_folder.read_json(folder / "metrics.json")
+
+
+def test_every_model_of_a_backtest_is_a_mean_of_as_many_networks(toys, tmp_path):
+    toy = toys["forecasting"]
+    config = forecasting.Config(
+        **toy.options | {"epochs": 1, "members": 2, "baselines": "none"}, windows=2, step_size=STEP, refit=True
+    )
+    metrics = forecasting.train(config, toy.data, tmp_path / "run")
+    for own in (tmp_path / "run" / "refits" / "000", tmp_path / "run"):
+        assert len(members(keras.models.load_model(own / "model.keras", compile=False))) == 2
+    held = run_folder.read_json(tmp_path / "run" / "calibration.json")
+    assert metrics["notes"] == [NOTE.replace("the 3 windows", "the 2 windows"), telling.note_of_members(config, held)]
+    assert seqapps.load(tmp_path / "run").evaluate(toy.data) == metrics
