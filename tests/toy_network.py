@@ -11,7 +11,8 @@ from seqapps.decoding.choosing import NEVER, Knobs
 from seqapps.decoding.generation import LONGEST_STOP, MOST_TOKENS, Reserved, Writing
 from seqapps.text.kinds import END, PAD, START, UNKNOWN
 
-FIRST, VOCABULARY, PHASES, MOST = 4, 17, 3, 23  # the network thinks otherwise at every third token
+FIRST, VOCABULARY, PHASES, MOST, LONGEST = 4, 17, 3, 23, 13  # the network thinks otherwise at every third token
+LAST = np.nextafter(np.float32(1), np.float32(0))  # of the numbers below 1
 RESERVED = Reserved(PAD, END, never=(PAD, UNKNOWN, START))
 OFF = {
     "max_new_tokens": (MOST, tf.int32),
@@ -46,6 +47,11 @@ class Answer(NamedTuple):
 def raw_knobs(**values):
     """Knobs as a caller gives them; what is not named is off."""
     return Knobs(*(tf.constant(values.get(name, usual), dtype) for name, (usual, dtype) in OFF.items()))
+
+
+def knobs(batch, **values):
+    """The same for every row, in range: at most `MOST` tokens and `LONGEST` bytes of a text that stops."""
+    return choosing.for_rows(raw_knobs(**values), tf.constant(batch), MOST, LONGEST)
 
 
 def network(table):

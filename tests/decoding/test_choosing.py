@@ -5,21 +5,16 @@ import pytest
 import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from toy_network import raw_knobs
+from toy_network import LAST, knobs
 
 from seqapps.decoding import choosing
 from seqapps.decoding.choosing import NEVER
 
-BATCH, VOCABULARY, DRAWS, MOST, LONGEST = 5, 7, 1009, 23, 13
-LAST = np.nextafter(np.float32(1), np.float32(0))
+BATCH, VOCABULARY, DRAWS = 5, 7, 1009
 GRID = ((np.arange(DRAWS) + 0.5) / DRAWS).astype("float32")
 EDGES = np.array([0, np.finfo("float32").tiny, 2**-24, 0.5, LAST], "float32")
 fuzzed = settings(deadline=None, max_examples=100)
 tidy = st.integers(-400, 400).map(lambda number: number / 8)
-
-
-def knobs(batch, **values):
-    return choosing.for_rows(raw_knobs(**values), tf.constant(batch), MOST, LONGEST)
 
 
 def chosen(logits, uniform, **values):

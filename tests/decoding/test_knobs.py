@@ -2,17 +2,9 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from toy_network import OFF, raw_knobs
+from toy_network import LAST, LONGEST, MOST, OFF, knobs
 
-from seqapps.decoding import choosing
-
-BATCH, MOST, LONGEST = 5, 23, 13
-LAST = np.nextafter(np.float32(1), np.float32(0))
-
-
-def for_rows(batch, **values):
-    return choosing.for_rows(raw_knobs(**values), tf.constant(batch), MOST, LONGEST)
+BATCH = 5
 
 
 def assert_rows(received, name, expected):
@@ -37,7 +29,7 @@ def assert_rows(received, name, expected):
     ],
 )  # fmt: skip
 def test_values_out_of_range_mean_the_nearest_or_nothing(name, given, expected):
-    received = for_rows(BATCH, **{name: given})
+    received = knobs(BATCH, **{name: given})
     if name == "stop":
         assert received.stop.numpy().tolist() == expected
     else:
@@ -49,7 +41,7 @@ def test_values_out_of_range_mean_the_nearest_or_nothing(name, given, expected):
 @pytest.mark.parametrize("values", [{}, {"top_k": [3], "stop": ["."], "seed": [7], "temperature": [0.5]}])
 @pytest.mark.parametrize("batch", [0, 1, BATCH])
 def test_one_value_counts_for_all_rows(batch, values):
-    for (name, (usual, _)), received in zip(OFF.items(), for_rows(batch, **values), strict=True):
+    for (name, (usual, _)), received in zip(OFF.items(), knobs(batch, **values), strict=True):
         (value,) = values.get(name, [usual])
         value = np.float32(value) if isinstance(value, float) else value
         assert received.numpy().tolist() == [value.encode() if name == "stop" else value] * batch
