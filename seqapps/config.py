@@ -101,6 +101,11 @@ class TaskConfig(Options):
     warmup_steps: int = option(0, "steps over which the learning rate rises from 0", minimum=0)
     weight_decay: float = option(0.0, "decoupled weight decay (AdamW)", minimum=0)
     clip_norm: float | None = option(1.0, "limit on the gradient's norm over all weights; none for no limit", above=0)
+    average_weights: float = option(
+        0.0,
+        "decay per step, lower at first, of the moving average of weights that is evaluated and kept; 0 for none",
+        fraction=True,
+    )
     patience: int | None = option(8, "epochs without improvement before training stops; none to go on", minimum=1)
     seed: int = option(0, "seed of weights, order and dropout", minimum=0)
     baselines: str = option("fast", "simple methods to compare with", choices=("none", "fast", "full"))

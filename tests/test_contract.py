@@ -102,6 +102,22 @@ def test_a_baseline_stands_beside_every_metric(task, cell, trained_run):
             assert isinstance(scores[name], float)
 
 
+@pytest.mark.slow
+@every_task
+def test_averaged_weights_are_evaluated_and_kept_and_the_training_is_the_same(task, toys, tmp_path):
+    module = import_module(f"seqapps.tasks.{task}")
+    rows, kept = [], []
+    for decay in (0.0, 0.99):
+        run = tmp_path / str(decay)
+        config = module.Config(**toys[task].options | {"epochs": 1, "average_weights": decay})
+        module.train(config, toys[task].data, run)
+        rows.append(pd.read_csv(run / "history.csv").iloc[0])
+        kept.append(weights_of(run))
+    assert rows[0]["loss"] == rows[1]["loss"]
+    assert rows[0]["val_loss"] != rows[1]["val_loss"]
+    assert any((plain != averaged).any() for plain, averaged in zip(*kept, strict=True))
+
+
 # --- comparisons ---
 
 

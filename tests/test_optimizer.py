@@ -1,12 +1,10 @@
 """Layers that change later and less than others, and averages of weights that are evaluated and kept."""
 
-from dataclasses import dataclass
-
 import keras
 import numpy as np
 
 from seqapps import training
-from seqapps.config import TaskConfig, option
+from seqapps.config import TaskConfig
 from seqapps.recurrent.stack import RecurrentStack
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 2, 7
@@ -86,17 +84,11 @@ def test_memory_is_kept_or_the_library_has_no_such_options(monkeypatch):
     assert len(calls) == len(training.MALLOC_OPTIONS)
 
 
-@dataclass(frozen=True)
-class AveragingConfig(TaskConfig):
-    """Options of a task whose weights may be averaged."""
-
-    average_weights: float = option(0.2, "decay of the average")
-
-
 def test_an_average_forgets_faster_at_first():
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(1)])
-    model.compile(training.make_optimizer(AveragingConfig(learning_rate=RATE, schedule="constant"), 100), "mse")
+    config = TaskConfig(learning_rate=RATE, schedule="constant", average_weights=0.2)
+    model.compile(training.make_optimizer(config, 100), "mse")
     inputs, targets = np.ones((BATCH, FEATURES)), np.ones((BATCH, 1))
     expected = model.get_weights()
     for momentum in (0, 1 / 10, 2 / 11, 0.2, 0.2):  # n / (n + 9) after n steps, at most 0.2

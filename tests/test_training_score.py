@@ -11,7 +11,6 @@ from refusals import refusal
 
 from seqapps import training
 from seqapps.config import TaskConfig
-from seqapps.tasks.generation.config import Config as AveragingConfig
 from seqapps.training import Score
 from seqapps.training.norms import COLUMNS
 
@@ -22,14 +21,14 @@ NEAREST = 3  # the epoch with the lowest one
 NAME = "points"
 
 
-def fit_one_weight(folder, scores, *, fail_at=None, kind=TaskConfig, measured=None, **options):
+def fit_one_weight(folder, scores, *, fail_at=None, measured=None, **options):
     """Train with Adam at rate 1, so that every epoch adds 1; epoch number `epoch` has the score `scores[epoch - 1]`.
 
     The epoch after `fail_at` others is an error. Returns the weight and the progress; `measured` gets the weight of
     every epoch that is scored.
     """
     usual = {"epochs": EPOCHS, "learning_rate": 1.0, "schedule": "constant", "patience": None}
-    config = kind(**(usual | options))
+    config = TaskConfig(**(usual | options))
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
     model.compile(training.make_optimizer(config, 100), "mae", jit_compile=False)
     measured = [] if measured is None else measured
@@ -101,10 +100,12 @@ def test_the_history_has_the_score_of_every_epoch(tmp_path):
     assert stored_progress(tmp_path)["history"] == progress.history
 
 
-@pytest.mark.parametrize(("kind", "options"), [(TaskConfig, {}), (AveragingConfig, {"average_weights": 0.5})])
-def test_the_score_is_measured_once_an_epoch_with_the_weights_that_have_the_loss(tmp_path, kind, options):
+@pytest.mark.parametrize("average_weights", [0.0, 0.5])
+def test_the_score_is_measured_once_an_epoch_with_the_weights_that_have_the_loss(tmp_path, average_weights):
     measured = []
-    weight, progress = fit_one_weight(tmp_path, [0, 0, 0, 0, 9, 9, 9], kind=kind, measured=measured, **options)
+    weight, progress = fit_one_weight(
+        tmp_path, [0, 0, 0, 0, 9, 9, 9], measured=measured, average_weights=average_weights
+    )
     assert len(measured) == EPOCHS
     assert [abs(each - NEAR) for each in measured] == pytest.approx([row["val_loss"] for row in progress.history])
     assert weight == measured[progress.best_epoch - 1]

@@ -139,12 +139,11 @@ def make_optimizer(
         advice = f"Training takes {total_steps} steps: epochs × batches."
         checks.fail("warmup_steps", f"below {total_steps}", config.warmup_steps, advice)
     rate = WarmupSchedule(config.learning_rate, config.warmup_steps, total_steps, config.schedule)
-    decay = getattr(config, "average_weights", 0.0)
     return DenseAdam(
         rate,
         weight_decay=config.weight_decay or None,
         global_clipnorm=config.clip_norm,
-        use_ema=decay > 0,
-        ema_momentum=decay or 0.99,
+        use_ema=config.average_weights > 0,
+        ema_momentum=config.average_weights or 0.99,
         layer_rates=layer_rates,
     )

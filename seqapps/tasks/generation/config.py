@@ -52,11 +52,6 @@ class Config(TaskConfig):
     )
     sampled_tokens: int = option(4096, "tokens in the sample of a sampled softmax", minimum=1)
     truncation_steps: int = option(100, "tokens through which the gradient goes back", minimum=1)
-    average_weights: float = option(
-        0.0,
-        "decay per step, lower at first, of the moving average of weights that is evaluated and kept; 0 for none",
-        fraction=True,
-    )
     sample_every: int = option(1, "epochs between samples of text; 0 for none", minimum=0)
 
     def __post_init__(self) -> None:

@@ -73,11 +73,6 @@ class Config(TaskConfig):
         1, "transcribe: texts that are followed side by side; 1 takes the likeliest path", minimum=1
     )
     streaming: bool = option(False, "insist on the signature `stream`, which reads a recording piece by piece")
-    average_weights: float = option(
-        0.0,
-        "decay per step, lower at first, of the moving average of weights that is evaluated and kept; 0 for none",
-        fraction=True,
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -58,11 +58,6 @@ class Config(TaskConfig):
     tokens_per_batch: int = option(
         2048, "tokens per step, padding included: of the longer side of a pair; at least one pair", minimum=1
     )
-    average_weights: float = option(
-        0.0,
-        "decay per step, lower at first, of the moving average of weights that is evaluated and kept; 0 for none",
-        fraction=True,
-    )
 
     bleu_tokenizer: str = option(
         "13a",

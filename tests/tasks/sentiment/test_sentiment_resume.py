@@ -37,6 +37,7 @@ OPTIONS = {
     "learning_rate": 0.03,
     "warmup_steps": 3,
     "weight_decay": 0.01,
+    "average_weights": 0.9,
     "seed": 5,
 }
 
