@@ -64,7 +64,9 @@ ROWS = {
     "etth1-long-96": ("ETTh1.csv.gz", f"{ETTH1} --window 336 --horizon 96 {SEGMENT} --linear-skip trained --epochs 5"),
     "etth1-long-336": (
         "ETTh1.csv.gz",
-        f"{ETTH1} --window 504 --horizon 336 {FAR} --segment-length 48 --linear-skip ridge --calendar --epochs 6",
+        f"{ETTH1} --window 504 --horizon 336 --head segment --segment-length 48 --units 256 --members 2 "
+        "--linear-skip ridge --calendar --normalization last --dropout 0.5 --batch-size 256 --learning-rate 0.002 "
+        "--average-weights 0.98 --epochs 7 --patience none",
     ),
     "m4-hourly": ("m4_hourly_train.csv.gz", M4),
     "airline": ("airline_passengers.csv", f"--split-rows 96,120,144 --window 36 --horizon 24 {AIRLINE}"),
