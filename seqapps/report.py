@@ -238,12 +238,13 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def curves(history: Sequence[Mapping[str, float]], best_epoch: int) -> Figure:
-    """Training and validation loss by epoch, with the epoch that was kept."""
+def curves(history: Sequence[Mapping[str, float]], best_epoch: int, averaged: bool = False) -> Figure:
+    """Training and validation loss by epoch, with the epoch that was kept; `averaged` weights are named as such."""
     figure = Figure(figsize=(7.5, 3.2))
     axes = figure.subplots()
     epochs = [row["epoch"] for row in history]
-    for position, (name, label) in enumerate((("loss", "training"), ("val_loss", "validation"))):
+    validated = "validation, averaged weights" if averaged else "validation"
+    for position, (name, label) in enumerate((("loss", "training"), ("val_loss", validated))):
         axes.plot(epochs, [row[name] for row in history], marker=".", color=COLORS[position], label=label)
     axes.axvline(best_epoch, color="#999999", linestyle=":", label=f"kept: epoch {best_epoch}")
     axes.set_xlabel("epoch")

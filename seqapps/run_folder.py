@@ -83,7 +83,14 @@ def write_history(path: str | Path, rows: Sequence[Mapping[str, float]]) -> None
         writer.writerows(rows)
 
 
-def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
+def prepare(
+    folder: str | Path,
+    options: Mapping[str, Any],
+    *,
+    resume: bool,
+    overwrite: bool,
+    defaults: Mapping[str, Any] | None = None,
+) -> Path:
     """Make the folder of a new run, or check that the run in it can go on.
 
     Args:
@@ -91,6 +98,7 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
         options: The run's config with its task, as `config.json` keeps it.
         resume: Go on with the run in the folder; its options must be the same.
         overwrite: Delete the run in the folder first; files that are not the run's stay.
+        defaults: Of the options. A run that began before an option existed is resumed with its default.
 
     Raises:
         ValueError: If the folder holds a run and neither `resume` nor `overwrite` is given, holds something else, or
@@ -107,7 +115,7 @@ def prepare(folder: str | Path, options: Mapping[str, Any], *, resume: bool, ove
     if resume:
         if not holds_run:
             raise FileNotFoundError(f"There is no run to resume in {str(folder)!r}. Leave out --resume.")
-        _check_same_options(folder, read_json(config_file), options)
+        _check_same_options(folder, {**(defaults or {}), **read_json(config_file)}, options)
         for own in (folder, *folder.glob("refits/*")):
             _delete(_unfinished(own))
         # A kill while the model is exported leaves a version that was never verified.

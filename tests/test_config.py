@@ -17,7 +17,7 @@ COUNTS = {
     "window": 1, "horizon": 1, "season_length": 1, "segment_length": 1, "windows": 1, "step_size": 1,
     "members": 1, "skip_members": 1,
 }  # fmt: skip
-FRACTIONS = ("validation_fraction", "test_fraction", "dropout", "recurrent_dropout")
+FRACTIONS = ("validation_fraction", "test_fraction", "dropout", "recurrent_dropout", "average_weights")
 POSITIVE = ("max_minutes", "learning_rate", "clip_norm", "data_fraction")
 BOOLEANS = ("bidirectional", "residual", "calendar", "refit")
 TEXTS = ("validation_data", "test_data", "initialize_from", "time_column", "id_column", "frequency")

@@ -48,7 +48,7 @@ FREE = st.fixed_dictionaries(
     {},
     optional={
         "units": counts | widths, "cell": st.sampled_from(CELL_NAMES), "bidirectional": st.just(True),
-        "residual": st.just(False), "dropout": fractions,
+        "residual": st.just(False), "dropout": fractions, "average_weights": fractions,
         "max_minutes": st.none() | positive, "clip_norm": st.none() | positive, "learning_rate": positive,
         "patience": st.none() | counts, "seed": st.integers(0, 2**40), "time_column": st.none() | texts,
         "target_columns": st.none() | st.lists(texts, min_size=1, max_size=3, unique=True).map(tuple),

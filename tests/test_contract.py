@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from contract_tasks import ANSWERS, BATCHES, HAS_LEARNED
+from refusals import refusal
 
 import seqapps
 from seqapps import cli, export, run_folder, training
@@ -106,16 +107,34 @@ def test_a_baseline_stands_beside_every_metric(task, cell, trained_run):
 @every_task
 def test_averaged_weights_are_evaluated_and_kept_and_the_training_is_the_same(task, toys, tmp_path):
     module = import_module(f"seqapps.tasks.{task}")
-    rows, kept = [], []
+    histories, kept = [], []
     for decay in (0.0, 0.99):
         run = tmp_path / str(decay)
-        config = module.Config(**toys[task].options | {"epochs": 1, "average_weights": decay})
-        module.train(config, toys[task].data, run)
-        rows.append(pd.read_csv(run / "history.csv").iloc[0])
+        options = toys[task].options | {"epochs": 2, "patience": None, "average_weights": decay}
+        module.train(module.Config(**options), toys[task].data, run)
+        histories.append(pd.read_csv(run / "history.csv"))
         kept.append(weights_of(run))
-    assert rows[0]["loss"] == rows[1]["loss"]
-    assert rows[0]["val_loss"] != rows[1]["val_loss"]
-    assert any((plain != averaged).any() for plain, averaged in zip(*kept, strict=True))
+    plain, averaged = histories
+    assert (len(plain), list(plain["loss"])) == (2, list(averaged["loss"]))
+    assert (plain["val_loss"] != averaged["val_loss"]).all()
+    assert any((last != average).any() for last, average in zip(*kept, strict=True))
+
+
+@pytest.mark.slow
+@every_task
+def test_a_run_that_began_before_an_option_existed_is_resumed_with_its_default(task, trained_run, toys, tmp_path):
+    run, module = tmp_path / "run", import_module(f"seqapps.tasks.{task}")
+    shutil.copytree(trained_run(task), run)
+    stored = run_folder.read_json(run / "config.json")
+    assert stored.pop("average_weights") == 0
+    run_folder.write_json(run / "config.json", stored)
+    options = toys[task].options | {"cell": "gru"}
+    message = f"`average_weights` must be 0.0 to resume the run in {str(run)!r}. Received: average_weights=0.5."
+    with refusal(f"{message} Leave the option out, or train into another folder."):
+        module.train(module.Config(**options, average_weights=0.5), toys[task].data, run, resume=True)
+    module.train(module.Config(**options), toys[task].data, run, resume=True)
+    for resumed, first in zip(weights_of(run), weights_of(trained_run(task)), strict=True):
+        np.testing.assert_array_equal(resumed, first)
 
 
 # --- comparisons ---

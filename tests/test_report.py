@@ -109,6 +109,8 @@ def test_the_curves_show_both_losses_and_the_kept_epoch():
     assert list(validation.get_ydata()) == [5.0, 4.0]
     assert set(kept.get_xdata()) == {2}
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "validation", "kept: epoch 2"]
+    (axes,) = report.curves(history, best_epoch=2, averaged=True).axes
+    assert axes.get_legend().get_texts()[1].get_text() == "validation, averaged weights"
 
 
 def test_the_config_offers_what_the_factory_builds():

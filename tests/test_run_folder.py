@@ -244,6 +244,16 @@ def test_a_run_with_the_same_options_is_resumed_as_it_is(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_run_that_began_before_an_option_existed_has_its_default(tmp_path):
+    new_run(tmp_path)
+    before, defaults = contents(tmp_path), {"dropout": 0.5, "average_weights": 0.25}
+    assert new_run(tmp_path, OPTIONS | {"average_weights": 0.25}, resume=True, defaults=defaults) == tmp_path
+    message = f"`average_weights` must be 0.25 to resume the run in {str(tmp_path)!r}. Received: average_weights=0.0."
+    with refusal(f"{message} Leave the option out, or train into another folder."):
+        new_run(tmp_path, OPTIONS | {"average_weights": 0.0}, resume=True, defaults=defaults)
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

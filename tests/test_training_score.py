@@ -109,6 +109,8 @@ def test_the_score_is_measured_once_an_epoch_with_the_weights_that_have_the_loss
     assert len(measured) == EPOCHS
     assert [abs(each - NEAR) for each in measured] == pytest.approx([row["val_loss"] for row in progress.history])
     assert weight == measured[progress.best_epoch - 1]
+    # Training goes on from the weights, not from their average.
+    assert [row["loss"] for row in progress.history] == pytest.approx(range(FAR, FAR - EPOCHS, -1), abs=1e-2)
 
 
 # --- patience ---

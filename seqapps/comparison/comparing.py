@@ -46,7 +46,7 @@ def compare(task: str, data: Any, out: str | Path, config: TaskConfig | None = N
     wanted = Plan(**options)
     made = plan.variants(wanted, config)
     common = trainings.stated(task, wanted, config, made[0].name, out)
-    folder = trainings.check_folder(out, common)
+    folder = trainings.check_folder(out, common, config_class().to_dict())
     if wanted.match == "parameters":
         made = matching.matched(made, task, data, common[trainings.MATCHED_SEED])
     trainer = trainings.Trainer(task, data, folder)

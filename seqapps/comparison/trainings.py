@@ -157,14 +157,18 @@ def stated(task: str, plan: Plan, config: TaskConfig, reference: str, out: str |
     return common | {REFERENCE: reference, MATCHED_SEED: plan.seeds[0] if seed is None else seed}
 
 
-def check_folder(out: str | Path, common: Mapping[str, Any]) -> Path:
-    """Refuse a folder that holds something else, or a comparison with other options."""
+def check_folder(out: str | Path, common: Mapping[str, Any], defaults: Mapping[str, Any]) -> Path:
+    """Refuse a folder that holds something else, or a comparison with other options.
+
+    A comparison that began before an option existed goes on with its default.
+    """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{str(folder)!r} is a file; a comparison needs a folder.")
     path = folder / PLAN_FILE
     if path.is_file():
-        _check_same(folder, run_folder.read_json(path), common)
+        older = {name: value for name, value in defaults.items() if name in common}
+        _check_same(folder, older | run_folder.read_json(path), common)
     elif folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{str(folder)!r} is not empty and holds no comparison. Choose another folder.")
     return folder

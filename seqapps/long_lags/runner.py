@@ -85,7 +85,7 @@ def _found(folder: Path, name: str, config: Config, resume: bool, overwrite: boo
         return {}
     stored = run_folder.read_json(path)
     given = {"problem": name} | config.to_dict()
-    before = {"problem": stored["problem"]} | stored["options"]
+    before = {"problem": stored["problem"]} | Config().to_dict() | stored["options"]  # it may know fewer options
     for option in given:
         if option not in LISTS and given[option] != before.get(option):
             advice = "Leave the option out, or compare in another folder."

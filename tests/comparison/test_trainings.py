@@ -45,6 +45,11 @@ def test_a_comparison_goes_on_and_loses_no_finished_run(small, reviews, tmp_path
     assert "Training 1 of 2: gru, seed 0 …" in told
     assert re.search(r"\n  \d+ seconds; about \d+ seconds left\.\n", told)
     done, interrupted = out / "runs" / "gru-one-1-seed-0", out / "runs" / "gru-one-1-shuffled-seed-0"
+    # as if it had begun before that option existed
+    for path in (out / trainings.PLAN_FILE, done / "config.json", interrupted / "config.json"):
+        stored = run_folder.read_json(path)
+        assert stored.pop("average_weights") == 0
+        run_folder.write_json(path, stored)
     before, metrics = state_of(done), run_folder.read_json(interrupted / "metrics.json")
     for name in ("manifest.json", "metrics.json", "model.keras"):  # as if it had been killed after its last epoch
         (interrupted / name).unlink()

@@ -226,6 +226,7 @@ def test_a_comparison_goes_on_without_training_again_what_is_finished(compared, 
     stored = json.loads((compared / "problems.json").read_text())
     for trial in stored["trials"].values():
         trial["solved"], trial["marked"] = True, "kept"
+    assert stored["options"].pop("reset_after") is True  # as if it had begun before that option existed
     (tmp_path / "problems.json").write_text(json.dumps(stored))
     config = Config(cells=("lstm", "gru"), lags=(3, 5), seeds=(0,), truncations=(2, 99), **TINY)
     after = runner.compare("adding", config, tmp_path, resume=True)

@@ -41,7 +41,8 @@ def write_report(
         worst = _worst_first(metrics["by_column"])[:MOST_ROWS]
         shown = "" if len(worst) == len(names) else f", the worst {len(worst)} of {len(names)}"
         by_step.paragraph(f"MASE of every column{shown}:").table(*_column_table(metrics["by_column"], worst))
-    training = report.Section("Training").figure(report.curves(history, best_epoch), "Training and validation loss")
+    curves = report.curves(history, best_epoch, averaged=config.average_weights > 0)
+    training = report.Section("Training").figure(curves, "Training and validation loss")
     if config.members > 1:
         told = "In training the loss is the mean of the members' own, in validation that of their mean, which is lower."
         training.paragraph(told, "note")

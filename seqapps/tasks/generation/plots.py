@@ -24,7 +24,7 @@ def write_report(
     """Write `report.html`: verdict and table first, then samples, where the model is good and bad, training."""
     sections = [_score_section(evaluation), *_sample_sections(evaluation), _place_section(evaluation)]
     sections.append(_window_section(table, evaluation))
-    curves = report.curves(progress.history, progress.best_epoch)
+    curves = report.curves(progress.history, progress.best_epoch, averaged=config.average_weights > 0)
     training = report.Section("Training").figure(curves, "Training and validation loss")
     training.paragraph("Nats per token; of a sampled softmax the training loss is that of the sample.", "note")
     options = {name: value for name, value in config.to_dict().items() if value is not None}

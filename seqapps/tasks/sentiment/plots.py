@@ -51,7 +51,8 @@ def write_report(
     """Write `report.html`: verdict and table first, then classes, calibration, texts with their reasons, training."""
     sections = [_score_section(evaluation), _class_section(evaluation, splits), _calibration_section(evaluation)]
     sections += _text_sections(evaluation, splits, model, preprocessing, skip)
-    training = report.Section("Training").figure(report.curves(history, best_epoch), "Training and validation loss")
+    curves = report.curves(history, best_epoch, averaged=config.average_weights > 0)
+    training = report.Section("Training").figure(curves, "Training and validation loss")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
     training.paragraph("Options: " + ", ".join(f"{name} {value}" for name, value in options.items()), "note")
     title = "Classification of texts: " + ", ".join(splits.classes[:6]) + (" …" if len(splits.classes) > 6 else "")

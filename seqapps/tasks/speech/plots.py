@@ -42,7 +42,8 @@ def write_report(
     if result.metrics["by_speaker"]:
         sections.append(_speaker_section(result))
     sections += _sound_sections(result, model, prepared, sounds)
-    training = report.Section("Training").figure(report.curves(history, best_epoch), "Training and validation loss")
+    curves = report.curves(history, best_epoch, averaged=config.average_weights > 0)
+    training = report.Section("Training").figure(curves, "Training and validation loss")
     options = {name: value for name, value in config.to_dict().items() if value is not None}
     training.paragraph("Options: " + ", ".join(f"{name} {value}" for name, value in options.items()), "note")
     words = "transcripts" if prepared.transcribes else ", ".join(prepared.classes[:6])

@@ -119,7 +119,8 @@ def _length_section(evaluation: Evaluation) -> report.Section:
 
 def _training_section(config: Config, progress: Progress) -> report.Section:
     section = report.Section("Training")
-    section.figure(report.curves(progress.history, progress.best_epoch), "Training and validation loss")
+    curves = report.curves(progress.history, progress.best_epoch, averaged=config.average_weights > 0)
+    section.figure(curves, "Training and validation loss")
     figure = Figure(figsize=(7.5, 2.6))
     axes = figure.subplots()
     epochs = [row["epoch"] for row in progress.history]

@@ -88,7 +88,6 @@ def test_other_tokens_need_a_place_for_one_token(kind):
         ("validation_fraction", 1, "a number of at least 0 and below 1"),
         ("test_fraction", -0.1, "a number of at least 0 and below 1"),
         ("embedding_dropout", 1.0, "a number of at least 0 and below 1"),
-        ("average_weights", 1.5, "a number of at least 0 and below 1"),
         ("embedding_size", 0, "an integer of at least 1"),
         ("sampled_tokens", 0, "an integer of at least 1"),
         ("truncation_steps", 0, "an integer of at least 1"),

@@ -51,8 +51,8 @@ def train(
     training.set_seed(config.seed)
     model = fitting.compiled_model(config, own, scaling, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
     # Only now, when nothing in data or options can fail, may the folder change.
-    options = {"task": TASK, **config.to_dict()}
-    folder = run_folder.prepare(out, options, resume=resume, overwrite=overwrite)
+    options, defaults = {"task": TASK, **config.to_dict()}, Config().to_dict()
+    folder = run_folder.prepare(out, options, resume=resume, overwrite=overwrite, defaults=defaults)
     fitting.write_fitted(folder, own, scaling, resume)
     telling.say(splits, config)
 

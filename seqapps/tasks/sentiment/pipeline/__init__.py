@@ -57,7 +57,8 @@ def train(
     stored_start = Path(out) / fitting.INITIAL_WEIGHTS if resume else None
     model = fitting.compiled_model(config, splits, scaling, vectors, stored_start)
     # Only now, when nothing in data or options can fail, may the folder change.
-    folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
+    options, defaults = {"task": fitting.TASK, **config.to_dict()}, Config().to_dict()
+    folder = run_folder.prepare(out, options, resume=resume, overwrite=overwrite, defaults=defaults)
     run_folder.write_fitted(folder, scaling.to_dict(), fitting.fingerprints(splits), resume)
     telling.say(splits, config, scaling)
 

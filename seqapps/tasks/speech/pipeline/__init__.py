@@ -63,7 +63,8 @@ def train(
         stored_start = Path(out) / fitting.INITIAL_WEIGHTS if resume else None
         model = fitting.compiled_model(config, learned["train"], prepared, stored_start)
         # Only now, when nothing in data or options can fail, may the folder change.
-        folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
+        options, defaults = {"task": fitting.TASK, **config.to_dict()}, Config().to_dict()
+        folder = run_folder.prepare(out, options, resume=resume, overwrite=overwrite, defaults=defaults)
         run_folder.write_fitted(folder, prepared.to_dict(), splits.fingerprints, resume)
         telling.say(splits, config, prepared)
 

@@ -51,7 +51,8 @@ def train(
         training.set_seed(config.seed)
         model = fitting.new_model(config, prepared, Path(out) / fitting.INITIAL_WEIGHTS if resume else None)
         # Only now, when nothing in data or options can fail, may the folder change.
-        folder = run_folder.prepare(out, {"task": fitting.TASK, **config.to_dict()}, resume=resume, overwrite=overwrite)
+        options, defaults = {"task": fitting.TASK, **config.to_dict()}, Config().to_dict()
+        folder = run_folder.prepare(out, options, resume=resume, overwrite=overwrite, defaults=defaults)
         run_folder.write_fitted(folder, prepared.to_dict(), splits.fingerprints, resume)
         whole = fitting.in_cache(whole, folder / fitting.CACHE, config, splits, prepared)
     splits = dataclasses.replace(splits, notes=telling.notes(splits, config))
