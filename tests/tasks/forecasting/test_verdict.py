@@ -1,10 +1,14 @@
 """The verdict says in plain words whether the model beats the best baseline, and where it does not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from seqapps import run_folder
 from seqapps.series import windows
+from seqapps.tasks import forecasting
 from seqapps.tasks.forecasting import evaluation
 from seqapps.tasks.forecasting.evaluation.scores import Answers, chance
 from seqapps.tasks.forecasting.preprocessing import Preprocessing
@@ -159,6 +163,16 @@ def test_a_loser_hears_whether_any_method_beats_the_last_value(against_last, sai
     chances = by_chance(seasonal_naive=0.9, repeat_last_value=0.9, against_last=against_last)
     expected = "The model does NOT beat the best baseline, seasonal naive: MASE 3 against 2 (50.0 % more)."
     assert evaluation.verdict(methods, chances) == expected + said
+
+
+@pytest.mark.slow
+def test_on_a_random_walk_no_method_beats_the_last_value(tmp_path):
+    walk = Path(__file__).parents[3] / "data" / "forecasting" / "random_walk.csv"
+    config = forecasting.Config(horizon=5, window=20, transform="log", epochs=10, units=32)  # as in docs/forecasting.md
+    forecasting.train(config, walk, tmp_path / "run")
+    verdict = run_folder.read_json(tmp_path / "run" / "metrics.json")["verdict"]
+    assert verdict.startswith("The model does NOT beat the best baseline")
+    assert "No method beats the last value beyond chance." in verdict
 
 
 # --- the test of chance ---
