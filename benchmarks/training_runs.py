@@ -75,7 +75,7 @@ def heading(row: str, result: Mapping[str, Any], items: str) -> list[str]:
 
 
 def score_table(seeds: Mapping[str, Any], columns: Mapping[str, str]) -> list[str]:
-    """The scores of every method as Markdown: means over seeds, with the range where seeds differ."""
+    """The scores of every method as Markdown: means over seeds, with the range where seeds differ in four digits."""
     first = next(iter(seeds.values()))
     shown = [name for name in columns if first["methods"]["model"].get(name) is not None]
     lines = ["| | " + " | ".join(columns[name] for name in shown) + " |", "|---" * (len(shown) + 1) + "|"]
@@ -83,8 +83,8 @@ def score_table(seeds: Mapping[str, Any], columns: Mapping[str, str]) -> list[st
         cells = []
         for name in shown:
             values = [each["methods"][method][name] for each in seeds.values()]
-            spread = f" ({min(values):.4g}-{max(values):.4g})" if max(values) > min(values) else ""
-            cells.append(f"{sum(values) / len(values):.4g}{spread}")
+            low, mean, high = (f"{value:.4g}" for value in (min(values), sum(values) / len(values), max(values)))
+            cells.append(f"{mean} ({low}-{high})" if low != high else mean)
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return lines
 
