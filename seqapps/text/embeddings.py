@@ -103,4 +103,5 @@ def _table(vectors: dict[int, np.ndarray], count: int, seed: int) -> np.ndarray:
     table = np.random.default_rng(seed).normal(known.mean(axis=0), known.std(axis=0) + 1e-6, (count, known.shape[1]))
     table[list(vectors)] = known
     table[PAD] = 0
-    return table.astype("float32")
+    limits = np.finfo("float32")  # vectors near them have draws beyond them
+    return np.clip(table, limits.min, limits.max).astype("float32")

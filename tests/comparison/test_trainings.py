@@ -35,6 +35,14 @@ def state_of(run):
     return {name: (run / name).stat().st_mtime_ns for name in ("manifest.json", "model.keras", "predictions.csv.gz")}
 
 
+def forget_an_option(*paths):
+    """Make files as if they had been written before that option existed."""
+    for path in paths:
+        stored = run_folder.read_json(path)
+        assert stored.pop("average_weights") == 0
+        run_folder.write_json(path, stored)
+
+
 @pytest.mark.slow
 def test_a_comparison_goes_on_and_loses_no_finished_run(small, reviews, tmp_path, capsys):
     out = tmp_path / "out"
@@ -45,11 +53,7 @@ def test_a_comparison_goes_on_and_loses_no_finished_run(small, reviews, tmp_path
     assert "Training 1 of 2: gru, seed 0 …" in told
     assert re.search(r"\n  \d+ seconds; about \d+ seconds left\.\n", told)
     done, interrupted = out / "runs" / "gru-one-1-seed-0", out / "runs" / "gru-one-1-shuffled-seed-0"
-    # as if it had begun before that option existed
-    for path in (out / trainings.PLAN_FILE, done / "config.json", interrupted / "config.json"):
-        stored = run_folder.read_json(path)
-        assert stored.pop("average_weights") == 0
-        run_folder.write_json(path, stored)
+    forget_an_option(out / trainings.PLAN_FILE, done / "config.json", interrupted / "config.json")
     before, metrics = state_of(done), run_folder.read_json(interrupted / "metrics.json")
     for name in ("manifest.json", "metrics.json", "model.keras"):  # as if it had been killed after its last epoch
         (interrupted / name).unlink()
